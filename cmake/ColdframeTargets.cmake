@@ -71,3 +71,21 @@ function(coldframe_test name)
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABEL}" TIMEOUT ${ARG_TIMEOUT}
     ENVIRONMENT "QT_QPA_PLATFORM=offscreen")
 endfunction()
+
+# coldframe_fuzz(<name> SOURCES <file with LLVMFuzzerTestOneInput> DEPS …): with COLDFRAME_FUZZ a libFuzzer target;
+# otherwise a smoke test (label fuzz-smoke) that runs the corpus in ./corpus-<name> and fixed mutations of it.
+function(coldframe_fuzz name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  set(corpus "${CMAKE_CURRENT_SOURCE_DIR}/corpus-${name}")
+  if(COLDFRAME_FUZZ)
+    add_executable(${name} ${ARG_SOURCES})
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    add_executable(${name} ${ARG_SOURCES} "${PROJECT_SOURCE_DIR}/tests/fuzz/smoke_main.cpp")
+    add_test(NAME ${name} COMMAND ${name} "${corpus}")
+    set_tests_properties(${name} PROPERTIES LABELS fuzz-smoke TIMEOUT 120)
+  endif()
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} coldframe_flags)
+endfunction()
