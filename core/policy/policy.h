@@ -70,6 +70,9 @@ struct Decision
     std::string ruleText;    ///< "deny *.example.com (flag)" or "mode locked"
     std::string reason;      ///< one sentence for people and agents
     bool addressExempt = false; ///< host mapping or explicit CIDR/localhost rule: the address check is skipped
+    /// Rules with a method or path speak about this host and the request is not known yet: the connection may
+    /// open, but it must be HTTP and each request has to be decided again. Never tunnel it uninspected.
+    bool needsRequest = false;
 };
 
 /// Normalises a host: lower case, one trailing dot removed, IDNA A-labels required, length limits of RFC 1035;
@@ -78,7 +81,10 @@ Result<std::string> normaliseHost(std::string_view host);
 /// Validates and normalises a rule pattern; the error names the pattern and shows an example.
 Result<std::string> parsePattern(std::string_view pattern);
 
-/// Deny wins over allow whatever the specificity, then allow, then the mode. Expired rules do not count. Pure.
+/// Deny wins over allow whatever the specificity, then allow, then the mode. Expired rules do not count; an
+/// allow of Scope::Organisation grants nothing (an organisation only tightens). Patterns must be as parsePattern
+/// makes them (policyFromJson and fromFlags do). The path's query is not looked at; a path that can be read in two ways
+/// (encoded slash, bad escape) matches every deny and no allow that names a path. Pure.
 Decision decide(const PolicySet& policy, const Destination& destination, UtcTime now);
 
 using IpAddress = std::array<std::uint8_t, 16>; ///< IPv4 as ::ffff:a.b.c.d
@@ -88,7 +94,9 @@ std::string formatIp(const IpAddress& address);
 /// After resolution: private, loopback, link-local, metadata, CGNAT, multicast, reserved, ULA and every IPv4
 /// embedded in IPv6 (mapped, compatible, NAT64, 6to4, Teredo, ISATAP) are denied unless an explicit CIDR or
 /// localhost:PORT rule (for literals and host.docker.internal) or a host mapping exempts them; explicit deny
-/// CIDRs are applied to the resolved address too. Pure.
+/// CIDRs are applied to the resolved address (and to an IPv4 embedded in it) too. A CIDR exempts only when it lies
+/// within the special range, so 0.0.0.0/0 does not open private addresses; a metadata address must be named
+/// itself. NAT64 of a public IPv4 (RFC 6052) passes; documentation ranges are not special. Pure.
 Decision checkAddress(const PolicySet& policy, const Destination& destination, const IpAddress& address, UtcTime now);
 
 /// --network-allow, --network-deny, --policy as in DESIGN §7 → mode and rules (scope Sandbox, origin "flag").
