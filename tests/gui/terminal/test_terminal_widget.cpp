@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ui/terminal/terminal_widget.h"
+
+#include <QClipboard>
+#include <QScrollBar>
+#include <QSignalSpy>
+#include <QtTest>
+
+using coldframe::ui::TerminalWidget;
+
+class TestTerminalWidget : public QObject
+{
+    Q_OBJECT
+
+private slots:
+    void init()
+    {
+        m_widget = std::make_unique<TerminalWidget>();
+        m_widget->resize(800, 500);
+        m_widget->show();
+        QVERIFY(QTest::qWaitForWindowExposed(m_widget.get()));
+        m_widget->setFocus();
+        m_widget->activateWindow();
+    }
+
+    void showsWhatIsFed()
+    {
+        m_widget->feed("\x1b[31mhello\x1b[0m\r\nworld");
+        QVERIFY(m_widget->screenText().startsWith(QStringLiteral("hello\nworld")));
+        const QImage before = m_widget->viewport()->grab().toImage();
+        m_widget->feed("\x1b[2J");
+        QTRY_VERIFY(m_widget->viewport()->grab().toImage() != before);
+    }
+
+    void typingSendsBytes()
+    {
+        QSignalSpy typed(m_widget.get(), &TerminalWidget::bytesTyped);
+        QTest::keyClicks(m_widget.get(), QStringLiteral("ls"));
+        QTest::keyClick(m_widget.get(), Qt::Key_Return);
+        QTest::keyClick(m_widget.get(), Qt::Key_C, Qt::ControlModifier);
+        QTest::keyClick(m_widget.get(), Qt::Key_Tab);
+        QByteArray all;
+        for (const auto& call : typed) {
+            all += call.at(0).toByteArray();
+        }
+        QCOMPARE(all, QByteArray("ls\r\x03\t"));
+    }
+
+    void resizeTellsTheNewGrid()
+    {
+        QSignalSpy sizes(m_widget.get(), &TerminalWidget::sizeChanged);
+        m_widget->resize(400, 300);
+        QTRY_COMPARE(sizes.count(), 1);
+        QCOMPARE(sizes.at(0).at(0).toInt(), m_widget->rows());
+        QVERIFY(m_widget->columns() < 60);
+    }
+
+    void selectionCopies()
+    {
+        m_widget->feed("alpha beta");
+        QTest::mouseDClick(m_widget->viewport(), Qt::LeftButton, {}, QPoint(15, 12));
+        QCOMPARE(m_widget->selectedText(), QStringLiteral("alpha"));
+        QTest::keyClick(m_widget.get(), Qt::Key_C, Qt::ControlModifier | Qt::ShiftModifier);
+        QCOMPARE(QGuiApplication::clipboard()->text(), QStringLiteral("alpha"));
+        // Output does not drop the selection.
+        m_widget->feed("\r\nmore");
+        QCOMPARE(m_widget->selectedText(), QStringLiteral("alpha"));
+    }
+
+    void multiLinePasteAsksFirst()
+    {
+        QSignalSpy asked(m_widget.get(), &TerminalWidget::pasteNeedsConfirmation);
+        QSignalSpy typed(m_widget.get(), &TerminalWidget::bytesTyped);
+        QGuiApplication::clipboard()->setText(QStringLiteral("one\ntwo\n"));
+        m_widget->paste();
+        QCOMPARE(asked.count(), 1);
+        QCOMPARE(typed.count(), 0);
+        m_widget->feed("\x1b[?2004h");
+        m_widget->paste();
+        QCOMPARE(typed.count(), 1);
+        QCOMPARE(typed.at(0).at(0).toByteArray(), QByteArray("\x1b[200~one\rtwo\r\x1b[201~"));
+    }
+
+    void scrollsBackWithShiftPageUp()
+    {
+        for (int i = 0; i < 200; ++i) {
+            m_widget->feed(QByteArray::number(i) + "\r\n");
+        }
+        QTRY_VERIFY(m_widget->verticalScrollBar()->maximum() > 100);
+        QTest::keyClick(m_widget.get(), Qt::Key_PageUp, Qt::ShiftModifier);
+        QVERIFY(m_widget->verticalScrollBar()->value() < m_widget->verticalScrollBar()->maximum());
+        QTest::keyClicks(m_widget.get(), QStringLiteral("x"));
+        QCOMPARE(m_widget->verticalScrollBar()->value(), m_widget->verticalScrollBar()->maximum());
+    }
+
+    void mouseGoesToTheProgramThatAsked()
+    {
+        QSignalSpy typed(m_widget.get(), &TerminalWidget::bytesTyped);
+        QTest::mouseClick(m_widget->viewport(), Qt::LeftButton, {}, QPoint(50, 50));
+        QCOMPARE(typed.count(), 0);
+        m_widget->feed("\x1b[?1000h\x1b[?1006h");
+        QTest::mouseClick(m_widget->viewport(), Qt::LeftButton, {}, QPoint(5, 5));
+        QCOMPARE(typed.at(0).at(0).toByteArray(), QByteArray("\x1b[<0;1;1M"));
+        QCOMPARE(typed.at(1).at(0).toByteArray(), QByteArray("\x1b[<0;1;1m"));
+    }
+
+private:
+    std::unique_ptr<TerminalWidget> m_widget;
+};
+
+QTEST_MAIN(TestTerminalWidget)
+#include "test_terminal_widget.moc"

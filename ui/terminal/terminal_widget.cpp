@@ -1,0 +1,624 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ui/terminal/terminal_widget.h"
+
+#include "terminal/text_safety.h"
+
+#include <QApplication>
+#include <QClipboard>
+#include <QFontDatabase>
+#include <QKeyEvent>
+#include <QPainter>
+#include <QScrollBar>
+#include <QTimerEvent>
+#include <QtMath>
+
+namespace coldframe::ui {
+
+using namespace terminal;
+
+namespace {
+
+constexpr int kPaintInterval = 16;
+constexpr int kMaxHoldMilliseconds = 150;
+constexpr int kMargin = 4;
+
+Modifiers modifiersOf(Qt::KeyboardModifiers m)
+{
+    return {m.testFlag(Qt::ShiftModifier), m.testFlag(Qt::AltModifier), m.testFlag(Qt::ControlModifier)};
+}
+
+QString cellText(const Cell& cell)
+{
+    QString text;
+    for (const char32_t c : cell.text) {
+        if (c != 0) {
+            text += QString::fromUcs4(&c, 1);
+        }
+    }
+    return text;
+}
+
+QString lineText(const Line& line, int from, int to)
+{
+    QString text;
+    for (int column = from; column < to && column < static_cast<int>(line.cells.size()); ++column) {
+        const Cell& cell = line.cells[static_cast<std::size_t>(column)];
+        if (cell.width == 0) {
+            continue;
+        }
+        text += cell.text[0] == 0 ? QStringLiteral(" ") : cellText(cell);
+    }
+    return text;
+}
+
+QString trimmedRight(QString text)
+{
+    while (text.endsWith(QLatin1Char(' '))) {
+        text.chop(1);
+    }
+    return text;
+}
+
+} // namespace
+
+TerminalWidget::TerminalWidget(QWidget* parent)
+    : QAbstractScrollArea(parent),
+      m_terminal(24, 80,
+                 Callbacks{[this](std::string_view bytes) { send(std::string(bytes)); },
+                           [this](const std::string& title) { emit titleChanged(QString::fromStdString(title)); },
+                           [this] { emit bell(); },
+                           [this](const std::string& text) { emit programNotified(QString::fromStdString(text)); },
+                           [this](const std::string& text) {
+                               // Only the terminal in use may touch the clipboard, and the owner says so.
+                               if (hasFocus()) {
+                                   const QString copied = QString::fromStdString(text);
+                                   QGuiApplication::clipboard()->setText(copied);
+                                   emit clipboardWritten(copied);
+                               }
+                           },
+                           {}}),
+      m_scheme(ColorScheme::dark())
+{
+    setObjectName(QStringLiteral("terminalWidget"));
+    setAccessibleName(tr("Terminal"));
+    setFocusPolicy(Qt::StrongFocus);
+    setAttribute(Qt::WA_InputMethodEnabled);
+    setFrameShape(QFrame::NoFrame);
+    setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    setVerticalScrollBarPolicy(Qt::ScrollBarAlwaysOn);
+    viewport()->setCursor(Qt::IBeamCursor);
+    viewport()->setMouseTracking(true);
+    QFont font = QFontDatabase::systemFont(QFontDatabase::FixedFont);
+    font.setStyleHint(QFont::Monospace);
+    if (font.pointSize() < 10) {
+        font.setPointSize(10);
+    }
+    setFont(font);
+    updateMetrics();
+    setColorScheme(m_scheme);
+    connect(verticalScrollBar(), &QScrollBar::valueChanged, viewport(), qOverload<>(&QWidget::update));
+    m_blinkTimer.start(530, this);
+}
+
+QSize TerminalWidget::sizeHint() const { return QSize(m_cellWidth * 80 + 2 * kMargin, m_cellHeight * 24 + 2 * kMargin); }
+
+void TerminalWidget::setColorScheme(const ColorScheme& scheme)
+{
+    m_scheme = scheme;
+    m_terminal.setDefaultColors(scheme.foreground.rgb() & 0xFFFFFFu, scheme.background.rgb() & 0xFFFFFFu);
+    viewport()->update();
+}
+
+int TerminalWidget::rows() const { return m_terminal.screen().rows(); }
+int TerminalWidget::columns() const { return m_terminal.screen().columns(); }
+
+void TerminalWidget::updateMetrics()
+{
+    const QFontMetricsF metrics(font());
+    m_cellWidth = qMax(4, qRound(metrics.horizontalAdvance(QLatin1Char('M'))));
+    m_cellHeight = qMax(6, qCeil(metrics.height()));
+    m_ascent = qRound(metrics.ascent());
+}
+
+void TerminalWidget::updateGrid()
+{
+    const int newRows = qBound(1, (viewport()->height() - 2 * kMargin) / m_cellHeight, 1000);
+    const int newColumns = qBound(2, (viewport()->width() - 2 * kMargin) / m_cellWidth, 1000);
+    if (newRows != rows() || newColumns != columns()) {
+        m_terminal.resize(newRows, newColumns);
+        emit sizeChanged(newRows, newColumns);
+    }
+    updateScrollBar();
+}
+
+void TerminalWidget::resizeEvent(QResizeEvent*) { updateGrid(); }
+
+void TerminalWidget::zoom(int steps)
+{
+    QFont larger = font();
+    larger.setPointSize(qBound(6, larger.pointSize() + steps, 48));
+    setFont(larger);
+    updateMetrics();
+    updateGrid();
+    viewport()->update();
+}
+
+void TerminalWidget::feed(const QByteArray& bytes)
+{
+    m_terminal.feed(std::string_view(bytes.constData(), static_cast<std::size_t>(bytes.size())));
+    schedulePaint();
+}
+
+void TerminalWidget::clear()
+{
+    feed("\x1b" "c");
+    m_terminal.clearScrollback();
+    m_selection.reset();
+    updateScrollBar();
+}
+
+void TerminalWidget::schedulePaint()
+{
+    if (m_terminal.modes().synchronizedOutput) {
+        if (!m_heldSince.isValid()) {
+            m_heldSince.start();
+        }
+    } else {
+        m_heldSince.invalidate();
+    }
+    if (!m_paintTimer.isActive()) {
+        m_paintTimer.start(kPaintInterval, this);
+    }
+}
+
+void TerminalWidget::timerEvent(QTimerEvent* event)
+{
+    if (event->timerId() == m_paintTimer.timerId()) {
+        if (m_heldSince.isValid() && m_heldSince.elapsed() < kMaxHoldMilliseconds) {
+            return; // the program is drawing a whole frame
+        }
+        m_heldSince.invalidate();
+        m_paintTimer.stop();
+        updateScrollBar();
+        viewport()->update();
+    } else if (event->timerId() == m_blinkTimer.timerId()) {
+        m_blinkOn = !m_blinkOn;
+        if (m_terminal.modes().cursorBlink && hasFocus()) {
+            viewport()->update(cursorRect());
+        }
+    } else {
+        QAbstractScrollArea::timerEvent(event);
+    }
+}
+
+qint64 TerminalWidget::firstLine() const { return static_cast<qint64>(m_terminal.scrollback().dropped()); }
+qint64 TerminalWidget::topLine() const { return firstLine() + verticalScrollBar()->value(); }
+
+void TerminalWidget::updateScrollBar()
+{
+    const int kept = m_terminal.modes().alternateScreen ? 0 : static_cast<int>(m_terminal.scrollback().size());
+    QScrollBar* bar = verticalScrollBar();
+    const bool atEnd = bar->value() >= bar->maximum();
+    bar->setRange(0, kept);
+    bar->setPageStep(rows());
+    if (atEnd) {
+        bar->setValue(kept);
+    }
+}
+
+void TerminalWidget::send(const std::string& bytes)
+{
+    if (!bytes.empty()) {
+        emit bytesTyped(QByteArray::fromStdString(bytes));
+    }
+}
+
+// --- painting
+
+void TerminalWidget::paintEvent(QPaintEvent*)
+{
+    QPainter painter(viewport());
+    painter.fillRect(viewport()->rect(), m_terminal.modes().reverseVideo ? m_scheme.foreground : m_scheme.background);
+    painter.setFont(font());
+    const bool alternate = m_terminal.modes().alternateScreen;
+    const std::size_t offset = alternate ? m_terminal.scrollback().size() : static_cast<std::size_t>(verticalScrollBar()->value());
+    for (int row = 0; row < rows(); ++row) {
+        const std::size_t number = offset + static_cast<std::size_t>(row);
+        paintLine(painter, m_terminal.lineAt(number), kMargin + row * m_cellHeight, firstLine() + static_cast<qint64>(number));
+    }
+    paintCursor(painter);
+}
+
+void TerminalWidget::paintLine(QPainter& painter, const Line& line, int y, qint64 number)
+{
+    Spot from;
+    Spot to;
+    if (m_selection) {
+        from = qMin(m_selection->anchor, m_selection->head);
+        to = qMax(m_selection->anchor, m_selection->head);
+    }
+    QFont face = font();
+    const int count = qMin(columns(), static_cast<int>(line.cells.size()));
+    for (int column = 0; column < count; ++column) {
+        const Cell& cell = line.cells[static_cast<std::size_t>(column)];
+        if (cell.width == 0) {
+            continue;
+        }
+        const Style& style = cell.style;
+        QColor ink = m_scheme.resolve(style.foreground, true, style.bold);
+        QColor paper = m_scheme.resolve(style.background, false, false);
+        if (style.inverse != m_terminal.modes().reverseVideo) {
+            std::swap(ink, paper);
+        }
+        if (style.dim) {
+            ink = QColor((ink.red() * 2 + paper.red()) / 3, (ink.green() * 2 + paper.green()) / 3, (ink.blue() * 2 + paper.blue()) / 3);
+        }
+        const Spot here{number, column};
+        if (m_selection && here >= from && here < to) {
+            paper = m_scheme.selection;
+        }
+        const QRect box(kMargin + column * m_cellWidth, y, m_cellWidth * cell.width, m_cellHeight);
+        if (paper != m_scheme.background) {
+            painter.fillRect(box, paper);
+        }
+        if (cell.text[0] != 0 && cell.text[0] != U' ' && !style.hidden) {
+            if (face.bold() != style.bold || face.italic() != style.italic) {
+                face.setBold(style.bold);
+                face.setItalic(style.italic);
+                painter.setFont(face);
+            }
+            painter.setPen(ink);
+            painter.drawText(QPoint(box.left(), y + m_ascent), cellText(cell));
+        }
+        if (style.underline != Underline::None || style.strike) {
+            painter.setPen(ink);
+            if (style.strike) {
+                painter.drawLine(box.left(), y + m_cellHeight / 2, box.right(), y + m_cellHeight / 2);
+            }
+            if (style.underline != Underline::None) {
+                painter.drawLine(box.left(), y + m_ascent + 2, box.right(), y + m_ascent + 2);
+            }
+            if (style.underline == Underline::Double) {
+                painter.drawLine(box.left(), y + m_ascent + 4, box.right(), y + m_ascent + 4);
+            }
+        }
+    }
+}
+
+QRect TerminalWidget::cursorRect() const
+{
+    const Position cursor = m_terminal.screen().cursor();
+    const int hidden = verticalScrollBar()->maximum() - verticalScrollBar()->value();
+    return QRect(kMargin + cursor.column * m_cellWidth, kMargin + (cursor.row + hidden) * m_cellHeight, m_cellWidth, m_cellHeight);
+}
+
+void TerminalWidget::paintCursor(QPainter& painter)
+{
+    const Modes& modes = m_terminal.modes();
+    QRect box = cursorRect();
+    if (!m_preedit.isEmpty()) {
+        painter.setFont(font());
+        const QRect area(box.topLeft(), QSize(QFontMetrics(font()).horizontalAdvance(m_preedit) + 2, m_cellHeight));
+        painter.fillRect(area, m_scheme.selection);
+        painter.setPen(m_scheme.foreground);
+        painter.drawText(QPoint(box.left(), box.top() + m_ascent), m_preedit);
+        return;
+    }
+    if (!modes.cursorVisible || (modes.cursorBlink && hasFocus() && !m_blinkOn)) {
+        return;
+    }
+    if (!hasFocus()) {
+        painter.setPen(m_scheme.cursor);
+        painter.drawRect(box.adjusted(0, 0, -1, -1));
+        return;
+    }
+    if (modes.cursorShape == CursorShape::Bar) {
+        box.setWidth(2);
+    } else if (modes.cursorShape == CursorShape::Underline) {
+        box.setTop(box.bottom() - 1);
+    } else {
+        const Position cursor = m_terminal.screen().cursor();
+        const Cell& cell = m_terminal.screen().line(cursor.row).cells[static_cast<std::size_t>(cursor.column)];
+        painter.fillRect(box, m_scheme.cursor);
+        painter.setPen(m_scheme.background);
+        painter.setFont(font());
+        painter.drawText(QPoint(box.left(), box.top() + m_ascent), cellText(cell));
+        return;
+    }
+    painter.fillRect(box, m_scheme.cursor);
+}
+
+// --- text
+
+QString TerminalWidget::screenText() const
+{
+    QStringList lines;
+    for (int row = 0; row < rows(); ++row) {
+        lines << trimmedRight(lineText(m_terminal.screen().line(row), 0, columns()));
+    }
+    return lines.join(QLatin1Char('\n'));
+}
+
+QString TerminalWidget::selectedText() const
+{
+    if (!m_selection) {
+        return {};
+    }
+    const Spot from = qMin(m_selection->anchor, m_selection->head);
+    const Spot to = qMax(m_selection->anchor, m_selection->head);
+    QString text;
+    for (qint64 number = qMax(from.line, firstLine()); number <= to.line; ++number) {
+        const std::size_t index = static_cast<std::size_t>(number - firstLine());
+        if (index >= m_terminal.totalLines()) {
+            break;
+        }
+        const Line& line = m_terminal.lineAt(index);
+        const int start = number == from.line ? from.column : 0;
+        const int end = number == to.line ? to.column : static_cast<int>(line.cells.size());
+        const QString part = lineText(line, start, end);
+        text += line.wrapped && number != to.line ? part : trimmedRight(part);
+        if (number != to.line && !line.wrapped) {
+            text += QLatin1Char('\n');
+        }
+    }
+    return text;
+}
+
+void TerminalWidget::copySelection()
+{
+    const QString text = selectedText();
+    if (!text.isEmpty()) {
+        QGuiApplication::clipboard()->setText(text);
+    }
+}
+
+void TerminalWidget::paste()
+{
+    const QString text = QGuiApplication::clipboard()->text();
+    if (text.contains(QLatin1Char('\n')) && !m_terminal.modes().bracketedPaste &&
+        receivers(SIGNAL(pasteNeedsConfirmation(QString))) > 0) {
+        emit pasteNeedsConfirmation(text);
+        return;
+    }
+    confirmPaste(text);
+}
+
+void TerminalWidget::confirmPaste(const QString& text)
+{
+    send(encodePaste(text.toStdString(), m_terminal.modes().bracketedPaste));
+}
+
+// --- keyboard
+
+bool TerminalWidget::focusNextPrevChild(bool) { return false; } // Tab belongs to the program
+
+bool TerminalWidget::handleShortcut(QKeyEvent* event)
+{
+    const auto modifiers = event->modifiers() & ~Qt::KeypadModifier;
+    const int key = event->key();
+    if (modifiers == (Qt::ControlModifier | Qt::ShiftModifier)) {
+        if (key == Qt::Key_C) {
+            copySelection();
+            return true;
+        }
+        if (key == Qt::Key_V) {
+            paste();
+            return true;
+        }
+    }
+    if (modifiers == Qt::ShiftModifier) {
+        if (key == Qt::Key_Insert) {
+            paste();
+            return true;
+        }
+        if ((key == Qt::Key_PageUp || key == Qt::Key_PageDown) && !m_terminal.modes().alternateScreen) {
+            verticalScrollBar()->triggerAction(key == Qt::Key_PageUp ? QScrollBar::SliderPageStepSub
+                                                                     : QScrollBar::SliderPageStepAdd);
+            return true;
+        }
+    }
+    if (modifiers.testFlag(Qt::ControlModifier) && (key == Qt::Key_Plus || key == Qt::Key_Equal || key == Qt::Key_Minus)) {
+        zoom(key == Qt::Key_Minus ? -1 : 1);
+        return true;
+    }
+    return false;
+}
+
+void TerminalWidget::keyPressEvent(QKeyEvent* event)
+{
+    event->accept();
+    if (handleShortcut(event)) {
+        return;
+    }
+    const Modifiers modifiers = modifiersOf(event->modifiers());
+    const Modes& modes = m_terminal.modes();
+    const auto named = [&](Key key) { send(encodeKey(key, modifiers, modes)); };
+    const int key = event->key();
+    verticalScrollBar()->setValue(verticalScrollBar()->maximum());
+    switch (key) {
+    case Qt::Key_Up: return named(Key::Up);
+    case Qt::Key_Down: return named(Key::Down);
+    case Qt::Key_Left: return named(Key::Left);
+    case Qt::Key_Right: return named(Key::Right);
+    case Qt::Key_Home: return named(Key::Home);
+    case Qt::Key_End: return named(Key::End);
+    case Qt::Key_PageUp: return named(Key::PageUp);
+    case Qt::Key_PageDown: return named(Key::PageDown);
+    case Qt::Key_Insert: return named(Key::Insert);
+    case Qt::Key_Delete: return named(Key::Delete);
+    case Qt::Key_Backspace: return named(Key::Backspace);
+    case Qt::Key_Escape: return named(Key::Escape);
+    case Qt::Key_Return:
+    case Qt::Key_Enter: return named(Key::Enter);
+    case Qt::Key_Tab: return named(Key::Tab);
+    case Qt::Key_Backtab: return send(encodeKey(Key::Tab, {.shift = true}, modes));
+    default: break;
+    }
+    if (key >= Qt::Key_F1 && key <= Qt::Key_F12) {
+        send(encodeKey(Key::Function, modifiers, modes, key - Qt::Key_F1 + 1));
+        return;
+    }
+    if (modifiers.control && key >= Qt::Key_Space && key <= Qt::Key_AsciiTilde) {
+        // Qt gives upper case for letters; Control is about the key, not its case.
+        const char32_t character = key >= Qt::Key_A && key <= Qt::Key_Z ? static_cast<char32_t>(key - Qt::Key_A + 'a')
+                                                                        : static_cast<char32_t>(key);
+        send(encodeCharacter(character, modifiers, modes));
+        return;
+    }
+    const auto text = event->text().toUcs4();
+    for (const uint character : text) {
+        if (character >= 0x20 && character != 0x7F) {
+            send(encodeCharacter(character, {.alt = modifiers.alt}, modes));
+        }
+    }
+}
+
+void TerminalWidget::inputMethodEvent(QInputMethodEvent* event)
+{
+    m_preedit = event->preeditString();
+    if (!event->commitString().isEmpty()) {
+        send(event->commitString().toStdString());
+    }
+    viewport()->update();
+    event->accept();
+}
+
+QVariant TerminalWidget::inputMethodQuery(Qt::InputMethodQuery query) const
+{
+    if (query == Qt::ImCursorRectangle) {
+        return cursorRect();
+    }
+    return query == Qt::ImEnabled ? QVariant(true) : QAbstractScrollArea::inputMethodQuery(query);
+}
+
+void TerminalWidget::focusInEvent(QFocusEvent* event)
+{
+    if (m_terminal.modes().focusEvents) {
+        send("\x1b[I");
+    }
+    viewport()->update();
+    QAbstractScrollArea::focusInEvent(event);
+}
+
+void TerminalWidget::focusOutEvent(QFocusEvent* event)
+{
+    if (m_terminal.modes().focusEvents) {
+        send("\x1b[O");
+    }
+    viewport()->update();
+    QAbstractScrollArea::focusOutEvent(event);
+}
+
+// --- mouse
+
+TerminalWidget::Spot TerminalWidget::spotAt(const QPoint& point) const
+{
+    const int row = qBound(0, (point.y() - kMargin) / m_cellHeight, rows() - 1);
+    const int column = qBound(0, (point.x() - kMargin + m_cellWidth / 2) / m_cellWidth, columns());
+    return {topLine() + row, column};
+}
+
+bool TerminalWidget::reportMouse(QMouseEvent* event, MouseAction action)
+{
+    if (m_terminal.modes().mouse == MouseTracking::None || event->modifiers().testFlag(Qt::ShiftModifier)) {
+        return false;
+    }
+    const auto pressed = action == MouseAction::Move ? event->buttons() : Qt::MouseButtons(event->button());
+    const int button = pressed.testFlag(Qt::LeftButton)     ? 0
+                       : pressed.testFlag(Qt::MiddleButton) ? 1
+                       : pressed.testFlag(Qt::RightButton)  ? 2
+                                                            : 3;
+    const QPoint point = event->position().toPoint();
+    const Position cell{qBound(0, (point.y() - kMargin) / m_cellHeight, rows() - 1),
+                        qBound(0, (point.x() - kMargin) / m_cellWidth, columns() - 1)};
+    send(encodeMouse(action, button, cell, modifiersOf(event->modifiers()), m_terminal.modes()));
+    return true;
+}
+
+void TerminalWidget::mousePressEvent(QMouseEvent* event)
+{
+    if (reportMouse(event, MouseAction::Press)) {
+        return;
+    }
+    if (event->button() == Qt::MiddleButton) {
+        confirmPaste(QGuiApplication::clipboard()->text(QClipboard::Selection));
+    } else if (event->button() == Qt::LeftButton) {
+        const Spot spot = spotAt(event->position().toPoint());
+        m_selection = Selection{spot, spot};
+        m_selecting = true;
+        viewport()->update();
+    }
+}
+
+void TerminalWidget::mouseMoveEvent(QMouseEvent* event)
+{
+    if (m_selecting && m_selection) {
+        m_selection->head = spotAt(event->position().toPoint());
+        viewport()->update();
+        return;
+    }
+    reportMouse(event, MouseAction::Move);
+}
+
+void TerminalWidget::mouseReleaseEvent(QMouseEvent* event)
+{
+    if (!m_selecting) {
+        reportMouse(event, MouseAction::Release);
+        return;
+    }
+    m_selecting = false;
+    if (m_selection && m_selection->anchor == m_selection->head) {
+        m_selection.reset();
+        viewport()->update();
+    } else if (QGuiApplication::clipboard()->supportsSelection()) {
+        QGuiApplication::clipboard()->setText(selectedText(), QClipboard::Selection);
+    }
+}
+
+void TerminalWidget::mouseDoubleClickEvent(QMouseEvent* event)
+{
+    if (reportMouse(event, MouseAction::Press)) {
+        return;
+    }
+    const Spot spot = spotAt(event->position().toPoint());
+    const std::size_t index = static_cast<std::size_t>(qMax<qint64>(0, spot.line - firstLine()));
+    const QString text = lineText(m_terminal.lineAt(index), 0, columns());
+    const auto isWord = [&](int at) { return at >= 0 && at < text.size() && !text[at].isSpace(); };
+    int from = spot.column;
+    int to = spot.column;
+    while (isWord(from - 1)) {
+        --from;
+    }
+    while (isWord(to)) {
+        ++to;
+    }
+    if (to > from) {
+        m_selection = Selection{{spot.line, from}, {spot.line, to}};
+        viewport()->update();
+    }
+}
+
+void TerminalWidget::wheelEvent(QWheelEvent* event)
+{
+    const int steps = event->angleDelta().y() / 40;
+    const Modes& modes = m_terminal.modes();
+    if (event->modifiers().testFlag(Qt::ControlModifier)) {
+        zoom(steps > 0 ? 1 : -1);
+    } else if (modes.mouse != MouseTracking::None && !event->modifiers().testFlag(Qt::ShiftModifier)) {
+        const QPoint point = event->position().toPoint();
+        const Position cell{qBound(0, (point.y() - kMargin) / m_cellHeight, rows() - 1),
+                            qBound(0, (point.x() - kMargin) / m_cellWidth, columns() - 1)};
+        for (int i = 0; i < qMax(1, qAbs(steps) / 3); ++i) {
+            send(encodeMouse(MouseAction::Press, steps > 0 ? 64 : 65, cell, {}, modes));
+        }
+    } else if (modes.alternateScreen && modes.alternateScroll) {
+        for (int i = 0; i < qAbs(steps); ++i) {
+            send(encodeKey(steps > 0 ? Key::Up : Key::Down, {}, modes));
+        }
+    } else {
+        verticalScrollBar()->setValue(verticalScrollBar()->value() - steps);
+    }
+    event->accept();
+}
+
+} // namespace coldframe::ui
