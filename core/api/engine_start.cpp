@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/engine_start.h"
+
+#include "api/engine_lock.h"
+#include "base/file.h"
+#include "base/paths.h"
+#include "base/process.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <poll.h>
+#include <string_view>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace coldframe::api {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr off_t kMaxLog = 4 << 20;
+
+fs::path logPath() { return paths::runtimeFolder() / "engine.log"; }
+
+/// Appends to the log of the engine before, which may tell why it ended; starts afresh when that has grown large.
+Result<UniqueFd> openLog()
+{
+    COLDFRAME_CHECK(makeFolders(paths::runtimeFolder(), 0700));
+    UniqueFd log(::open(logPath().c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!log) {
+        return failErrno("The engine's log " + logPath().string() + " cannot be opened.", errno);
+    }
+    struct stat status{};
+    if (::fstat(log.get(), &status) == 0 && status.st_size > kMaxLog) {
+        (void)!::ftruncate(log.get(), 0);
+    }
+    return log;
+}
+
+/// Everything the child needs, made before the fork: afterwards only async-signal-safe calls are allowed.
+struct Launch
+{
+    std::string program;
+    std::vector<std::string> environment;
+    std::vector<char*> environmentPointers;
+    std::array<char*, 2> arguments{};
+
+    explicit Launch(const fs::path& executable) : program(executable.native())
+    {
+        environment = engineEnvironment(environ);
+        for (std::string& variable : environment) {
+            environmentPointers.push_back(variable.data());
+        }
+        environmentPointers.push_back(nullptr);
+        arguments = {program.data(), nullptr};
+    }
+};
+
+[[noreturn]] void becomeEngine(Launch& launch, int log, int report)
+{
+    const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    ::dup2(null, STDIN_FILENO);
+    ::dup2(log, STDOUT_FILENO);
+    ::dup2(log, STDERR_FILENO);
+    (void)!::chdir("/");
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::signal(SIGPIPE, SIG_DFL);
+    // The caller's other descriptors (a terminal, a window's connection) would be held open as long as the engine lives.
+    ::fcntl(report, F_SETFD, FD_CLOEXEC);
+    for (int fd = 3; fd < 1024; ++fd) {
+        if (fd != report) {
+            ::close(fd);
+        }
+    }
+    ::execve(launch.program.c_str(), launch.arguments.data(), launch.environmentPointers.data());
+    const int error = errno;
+    (void)!::write(report, &error, sizeof(error));
+    ::_exit(127);
+}
+
+Result<void> spawnDetached(const fs::path& executable)
+{
+    COLDFRAME_TRY(const UniqueFd log, openLog());
+    Launch launch(executable);
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+        return failErrno("The engine cannot be started.", errno);
+    }
+    const UniqueFd reader(ends[0]);
+    UniqueFd writer(ends[1]);
+    const pid_t child = ::fork();
+    if (child < 0) {
+        return failErrno("The engine cannot be started.", errno);
+    }
+    if (child == 0) {
+        // The second fork makes init its parent, so that nobody has to wait for it and no terminal can become its own.
+        ::setsid();
+        const pid_t grandchild = ::fork();
+        if (grandchild == 0) {
+            becomeEngine(launch, log.get(), writer.get());
+        }
+        ::_exit(grandchild < 0 ? 1 : 0);
+    }
+    writer.reset();
+    int status = 0;
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    int error = 0;
+    ssize_t size = 0;
+    do {
+        size = ::read(reader.get(), &error, sizeof(error));
+    } while (size < 0 && errno == EINTR);
+    if (size == static_cast<ssize_t>(sizeof(error))) {
+        return fail(ErrorCode::Unavailable,
+                    "The engine " + executable.string() + " cannot be started; reinstall Coldframe.",
+                    std::strerror(error));
+    }
+    return {};
+}
+
+/// True where a systemd of the user runs and took the engine over as a unit of its own.
+bool spawnAsUnit(const fs::path& executable)
+{
+    const char* runtime = std::getenv("XDG_RUNTIME_DIR");
+    std::error_code ignored;
+    if (!runtime || !fs::exists(fs::path(runtime) / "systemd/private", ignored) || !openLog()) {
+        return false;
+    }
+    ProcessSpec spec;
+    spec.arguments = {"systemd-run", "--user", "--quiet", "--collect", "--unit=coldframed",
+                      // Stopping the unit must leave microVMs and proxies alone.
+                      "--property=KillMode=process", "--property=StandardOutput=append:" + logPath().string(),
+                      "--property=StandardError=append:" + logPath().string()};
+    for (const std::string& variable : engineEnvironment(environ)) {
+        spec.arguments.push_back("--setenv=" + variable);
+    }
+    spec.arguments.push_back(executable.string());
+    spec.timeout = std::chrono::seconds(3);
+    SystemProcessRunner runner;
+    const Result<ProcessResult> result = runner.run(spec);
+    return result && result->exitCode == 0;
+}
+
+} // namespace
+
+fs::path engineExecutable()
+{
+    if (const char* chosen = std::getenv("COLDFRAME_ENGINE"); chosen && chosen[0] == '/') {
+        return chosen;
+    }
+    return paths::helperExecutable("coldframed");
+}
+
+std::vector<std::string> engineEnvironment(const char* const* environment)
+{
+    static constexpr std::array<std::string_view, 25> kNames = {
+        "HOME", "PATH", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "DISPLAY", "WAYLAND_DISPLAY",
+        "XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS", "DESKTOP_SESSION", "KDE_FULL_SESSION", "KDE_SESSION_VERSION",
+        "GNOME_DESKTOP_SESSION_ID", "SSL_CERT_FILE", "SSL_CERT_DIR", "LIBVIRT_DEFAULT_URI", "LIBVIRT_DEBUG",
+        "QT_QPA_PLATFORM", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS"};
+    static constexpr std::array<std::string_view, 3> kPrefixes = {"XDG_", "LC_", "COLDFRAME_"};
+    std::vector<std::string> kept;
+    for (; environment && *environment; ++environment) {
+        const std::string_view variable(*environment);
+        const std::string_view name = variable.substr(0, variable.find('='));
+        const bool isKept = std::ranges::find(kNames, name) != kNames.end() ||
+                            std::ranges::any_of(kPrefixes, [&](auto prefix) { return name.starts_with(prefix); });
+        if (isKept) {
+            kept.emplace_back(variable);
+        }
+    }
+    return kept;
+}
+
+Result<void> spawnEngine()
+{
+    const fs::path executable = engineExecutable();
+    if (::access(executable.c_str(), X_OK) != 0) {
+        return fail(ErrorCode::Unavailable,
+                    "The engine " + executable.string() + " is missing; reinstall Coldframe.", std::strerror(errno));
+    }
+    if (spawnAsUnit(executable)) {
+        return {};
+    }
+    return spawnDetached(executable);
+}
+
+Result<UniqueFd> connectEngine(const fs::path& socketPath)
+{
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::string& name = socketPath.native();
+    if (name.size() >= sizeof(address.sun_path)) {
+        return fail(ErrorCode::InvalidArgument, "The path " + name +
+                                                    " is too long for a socket; set XDG_RUNTIME_DIR to a shorter one.");
+    }
+    std::memcpy(address.sun_path, name.data(), name.size());
+    UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (!socket) {
+        return failErrno("No socket can be made.", errno);
+    }
+    if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+        return fail(ErrorCode::Unavailable, "The Coldframe engine is not running.", std::strerror(errno));
+    }
+    return socket;
+}
+
+Result<UniqueFd> connectOrStartEngine(const fs::path& socketPath, std::chrono::milliseconds timeout)
+{
+    Result<UniqueFd> socket = connectEngine(socketPath);
+    if (socket || socket.error().code != ErrorCode::Unavailable) {
+        return socket;
+    }
+    COLDFRAME_CHECK(spawnEngine());
+    const auto deadline = std::chrono::steady_clock::now() + timeout;
+    for (;;) {
+        socket = connectEngine(socketPath);
+        if (socket || socket.error().code != ErrorCode::Unavailable) {
+            return socket;
+        }
+        if (std::chrono::steady_clock::now() >= deadline) {
+            return fail(ErrorCode::Unavailable, "The Coldframe engine did not start in time; its log " +
+                                                    logPath().string() + " says why.",
+                        socket.error().detail);
+        }
+        ::poll(nullptr, 0, 20);
+    }
+}
+
+} // namespace coldframe::api

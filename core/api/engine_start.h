@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+/// Starting the engine on demand, and the connection to it. Plain calls; nothing here needs Qt or asio.
+namespace coldframe::api {
+
+/// The engine's executable: $COLDFRAME_ENGINE when it is an absolute path, else coldframed beside the caller.
+std::filesystem::path engineExecutable();
+
+/// The variables an engine is started with: those of session, locale, libvirt and Coldframe. Nothing else is passed
+/// on, since a shell's environment holds keys, and the engine's is inherited by QEMU and the proxies.
+std::vector<std::string> engineEnvironment(const char* const* environment);
+
+/// Starts the engine in a session of its own (as a transient user unit where systemd runs, so that it does not share
+/// the caller's fate), its output in engine.log beside the socket. Returns when it was executed, not when it serves.
+Result<void> spawnEngine();
+
+/// Connects; Unavailable when nobody listens. The descriptor is blocking and close-on-exec.
+Result<UniqueFd> connectEngine(const std::filesystem::path& socketPath);
+
+/// Connects, starting the engine when nobody listens and waiting for it. Unavailable, with the log's path, when it
+/// does not serve within `timeout`.
+Result<UniqueFd> connectOrStartEngine(const std::filesystem::path& socketPath,
+                                      std::chrono::milliseconds timeout = std::chrono::seconds(5));
+
+} // namespace coldframe::api
