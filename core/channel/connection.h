@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,7 +24,8 @@ enum class Role { Client, Server };
 
 using Headers = std::map<std::string, std::string>; ///< lower-case names, pseudo-headers included
 
-/// One HTTP/2 stream (RFC 9113, section 5.1). Owned by shared_ptr; dropping the last one resets it.
+/// One HTTP/2 stream (RFC 9113, section 5.1). Owned by shared_ptr; dropping the last one resets it, but what was
+/// written and finish()ed before is still sent. Keep it while a read or write of it is under way.
 /// All calls on the connection's io_context thread. Reads and writes may be under way at the same time,
 /// one of each.
 class Stream
@@ -47,6 +49,9 @@ public:
     virtual void finish() = 0;
     /// RST_STREAM; code is an HTTP/2 error code (CANCEL 8, CONNECT_ERROR 10, REFUSED_STREAM 7).
     virtual void reset(std::uint32_t code) = 0;
+    /// The code of the RST_STREAM that ended it, from either side; none while it lives, after a clean end, or when
+    /// the whole session went.
+    virtual std::optional<std::uint32_t> resetCode() const { return std::nullopt; }
 };
 using StreamPtr = std::shared_ptr<Stream>;
 
@@ -58,6 +63,9 @@ struct Options
     std::uint32_t streamWindow = 64 * 1024; ///< bytes
     std::uint32_t connectionWindow = 0x7fffffff;
     std::size_t maxHeaderBytes = 64 * 1024;
+    /// Received bytes waiting to be read, over all streams: from here on new streams are refused; at twice as
+    /// much the stream that holds the most is reset.
+    std::size_t maxBufferedBytes = 32 * 1024 * 1024;
     std::chrono::milliseconds helloTimeout{2000};
 };
 
@@ -68,18 +76,20 @@ class Connection
 {
 public:
     virtual ~Connection() = default;
-    /// Host: HELLO until echoed; Timeout ("port held or guest hung") after helloTimeout without an echo.
-    /// Guest: waits for the first HELLO (no time limit).
+    /// Host: HELLO until echoed; Timeout ("port held or guest hung") after helloTimeout without an echo. Again after
+    /// a session's end, or to replace the session there is.
+    /// Guest: waits for a HELLO (no time limit); at once while a session is there. Calling it is optional.
+    /// Unavailable, here and below: the descriptor is at its end or close() was called; nothing will come any more.
     virtual asio::awaitable<Result<void>> establish() = 0;
     /// Client role: a new stream with these request headers (":method", ":scheme", ":path", ":authority" as
     /// the method needs). endStream = no body.
     virtual Result<StreamPtr> open(const Headers& headers, bool endStream = false) = 0;
-    /// Server role: the next stream from the peer; Closed when the session ended (call again after a Guest's
-    /// new session: it waits for that).
+    /// Server role: the next stream from the peer; Closed once for each session that ended (call again: it waits
+    /// for the next session, which a Guest gets by itself and a Host by establish()).
     virtual asio::awaitable<Result<StreamPtr>> accept() = 0;
     /// True between establish() and the session's end.
     virtual bool isAlive() const = 0;
-    /// Resolves when the session ends (peer restart, descriptor error, protocol error).
+    /// Resolves when the session ends (peer restart, descriptor error, protocol error); at once without one.
     virtual asio::awaitable<Error> closed() = 0;
     virtual void close() = 0;
     /// Increases with every session; streams of an earlier one are dead.
@@ -87,7 +97,8 @@ public:
 };
 
 /// Takes over the descriptor (non-blocking is set). Works for unix sockets, socket pairs and virtio port devices
-/// (where read gives 0 while no host is attached: polled with a pause, never spun on).
+/// (where read gives 0 while no host is attached: polled with a pause, never spun on, never taken for an end).
+/// The end of a socket is the connection's end.
 std::unique_ptr<Connection> makeConnection(asio::io_context& io, int fd, Options options);
 
 /// Reads the whole remaining body, up to maxBytes (else Protocol).
