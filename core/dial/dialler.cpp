@@ -1,0 +1,452 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dial/dialler.h"
+
+#include "base/log.h"
+#include "dial/connect.h"
+#include "dial/messages.h"
+
+#include <asio/posix/stream_descriptor.hpp>
+#include <asio/steady_timer.hpp>
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <deque>
+#include <fcntl.h>
+#include <sys/socket.h>
+
+namespace coldframe::dial {
+
+namespace {
+
+using policy::Decision;
+using policy::Destination;
+using policy::IpAddress;
+using policy::Verdict;
+
+constexpr std::size_t kMaxLine = 16u << 20;
+constexpr std::size_t kMaxQueuedReplies = 1024;
+constexpr std::size_t kMaxTargets = 8;
+
+void setNonBlocking(int fd)
+{
+    (void)::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
+}
+
+/// Families alternate, the resolver's first family first (RFC 8305 4).
+std::vector<IpAddress> interleaved(const std::vector<IpAddress>& addresses)
+{
+    const auto isV4 = [](const IpAddress& address) { return address[10] == 0xff && address[11] == 0xff && address[0] == 0; };
+    std::vector<IpAddress> first;
+    std::vector<IpAddress> second;
+    for (const IpAddress& address : addresses) {
+        (isV4(address) == isV4(addresses.front()) ? first : second).push_back(address);
+    }
+    std::vector<IpAddress> result;
+    for (std::size_t i = 0; i < std::max(first.size(), second.size()); ++i) {
+        if (i < first.size()) {
+            result.push_back(first[i]);
+        }
+        if (i < second.size()) {
+            result.push_back(second[i]);
+        }
+    }
+    return result;
+}
+
+/// A token bucket; time from the steady clock.
+class RateCap
+{
+public:
+    RateCap(unsigned perSecond, unsigned burst) : m_perSecond(perSecond), m_burst(burst), m_tokens(burst) {}
+
+    bool take()
+    {
+        const auto now = std::chrono::steady_clock::now();
+        m_tokens = std::min(m_burst, m_tokens + std::chrono::duration<double>(now - m_last).count() * m_perSecond);
+        m_last = now;
+        if (m_tokens < 1) {
+            return false;
+        }
+        m_tokens -= 1;
+        return true;
+    }
+
+private:
+    double m_perSecond;
+    double m_burst;
+    double m_tokens;
+    std::chrono::steady_clock::time_point m_last = std::chrono::steady_clock::now();
+};
+
+} // namespace
+
+class Dialler::Impl : public std::enable_shared_from_this<Impl>
+{
+public:
+    Impl(asio::io_context& io, UniqueFd engineFd, UniqueFd proxyFd, std::unique_ptr<Resolver> resolver, DialLimits limits,
+         std::function<void()> finished)
+        : m_io(io), m_engine(io), m_proxy(io), m_resolver(std::move(resolver)), m_limits(limits),
+          m_rate(limits.perSecond, limits.burst), m_finished(std::move(finished))
+    {
+        setNonBlocking(engineFd.get());
+        setNonBlocking(proxyFd.get());
+        m_engine.assign(engineFd.release());
+        m_proxy.assign(proxyFd.release());
+    }
+
+    void start()
+    {
+        waitForEngine();
+        waitForProxy();
+    }
+
+    void stop()
+    {
+        asio::error_code ignored;
+        m_engine.close(ignored);
+        m_proxy.close(ignored);
+        m_finished = nullptr;
+    }
+
+private:
+    // --- the engine's side
+
+    void waitForEngine()
+    {
+        m_engine.async_wait(asio::posix::stream_descriptor::wait_read,
+                            [self = shared_from_this()](const asio::error_code& error) {
+                                if (!error) {
+                                    self->readEngine();
+                                    if (self->m_engine.is_open()) {
+                                        self->waitForEngine();
+                                    }
+                                }
+                            });
+    }
+
+    /// Takes everything that has arrived; never waits.
+    void readEngine()
+    {
+        char buffer[65536];
+        while (m_engine.is_open()) {
+            const ssize_t count = ::read(m_engine.native_handle(), buffer, sizeof buffer);
+            if (count < 0 && errno == EINTR) {
+                continue;
+            }
+            if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+                return;
+            }
+            if (count <= 0) {
+                loseEngine("the engine has gone; the last policy stays");
+                return;
+            }
+            m_engineText.append(buffer, static_cast<std::size_t>(count));
+            std::size_t start = 0;
+            for (std::size_t end = 0; (end = m_engineText.find('\n', start)) != std::string::npos; start = end + 1) {
+                onEngineLine(std::string_view(m_engineText).substr(start, end - start));
+            }
+            m_engineText.erase(0, start);
+            if (m_engineText.size() > kMaxLine) {
+                loseEngine("the engine sent a line that is too long");
+                return;
+            }
+        }
+    }
+
+    void loseEngine(std::string_view why)
+    {
+        logWarning("dial", why);
+        asio::error_code ignored;
+        m_engine.close(ignored);
+        if (m_policy) {
+            m_policy->canAsk = false;
+        }
+    }
+
+    void onEngineLine(std::string_view line)
+    {
+        auto message = parseEngineLine(line);
+        if (!message) {
+            // A policy that cannot be read must not leave an older, perhaps wider one in force.
+            logError("dial", message.error().message);
+            m_policy.reset();
+        } else if (*message) {
+            m_policy = std::move(**message);
+            if (!m_saidReady) {
+                m_saidReady = true;
+                constexpr std::string_view kReady = "{\"type\":\"ready\"}\n";
+                (void)::send(m_engine.native_handle(), kReady.data(), kReady.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+            }
+        } else {
+            finish();
+        }
+    }
+
+    // --- the proxy's side
+
+    void waitForProxy()
+    {
+        m_proxy.async_wait(asio::posix::stream_descriptor::wait_read,
+                           [self = shared_from_this()](const asio::error_code& error) {
+                               if (!error && self->readProxy()) {
+                                   self->waitForProxy();
+                               }
+                           });
+    }
+
+    /// False when the proxy has gone.
+    bool readProxy()
+    {
+        for (;;) {
+            char packet[kMaxPacket + 1];
+            const ssize_t count = ::recv(m_proxy.native_handle(), packet, sizeof packet, MSG_DONTWAIT);
+            if (count < 0 && errno == EINTR) {
+                continue;
+            }
+            if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+                return true;
+            }
+            if (count <= 0) {
+                finish();
+                return false;
+            }
+            onPacket({packet, static_cast<std::size_t>(count)});
+            if (!m_proxy.is_open()) {
+                return false;
+            }
+        }
+    }
+
+    void finish()
+    {
+        asio::error_code ignored;
+        m_proxy.close(ignored);
+        if (const auto finished = std::exchange(m_finished, nullptr)) {
+            finished();
+        }
+    }
+
+    void onPacket(std::string_view packet)
+    {
+        const auto request = parseRequest(packet);
+        if (!request) {
+            logWarning("dial", request.error().message);
+            return;
+        }
+        if (!m_rate.take() || m_pending >= m_limits.maxPending) {
+            refuse(*request, "Too many connections are being opened at once; open fewer and try again later.", "connection limit");
+            return;
+        }
+        // An approval that the engine wrote before it answered the proxy is already in the socket.
+        readEngine();
+        const auto destination = allowed(*request);
+        if (!destination) {
+            return;
+        }
+        ++m_pending;
+        if (const policy::HostMapping* mapping = mappingFor(*destination)) {
+            const auto address = policy::parseIp(mapping->address);
+            connectChecked(*request, *destination, address ? std::vector{*address} : std::vector<IpAddress>());
+        } else if (const auto literal = policy::parseIp(destination->host)) {
+            connectChecked(*request, *destination, {*literal});
+        } else if (destination->host == "localhost" || destination->host == "host.docker.internal"
+                   || destination->host == "gateway.docker.internal") {
+            connectChecked(*request, *destination, {*policy::parseIp("127.0.0.1"), *policy::parseIp("::1")});
+        } else {
+            resolve(*request, *destination);
+        }
+    }
+
+    /// Decides by name; refuses by itself when the answer is not a plain yes.
+    std::optional<Destination> allowed(const Request& request)
+    {
+        if (!m_policy) {
+            refuse(request, "The sandbox's network is not set up yet; try again later.", "no policy");
+            return std::nullopt;
+        }
+        Destination destination;
+        destination.host = policy::normaliseHost(request.host).value_or(request.host);
+        destination.port = request.port;
+        destination.isLiteral = policy::parseIp(destination.host).has_value();
+        const Decision decision = policy::decide(*m_policy, destination, utcNow());
+        if (decision.verdict != Verdict::Allow) {
+            refuse(request, decision.reason, decision.ruleText);
+            return std::nullopt;
+        }
+        return destination;
+    }
+
+    const policy::HostMapping* mappingFor(const Destination& destination) const
+    {
+        for (const policy::HostMapping& mapping : m_policy->hostMappings) {
+            if (mapping.name == destination.host && (mapping.port == 0 || mapping.port == destination.port)) {
+                return &mapping;
+            }
+        }
+        return nullptr;
+    }
+
+    void resolve(const Request& request, const Destination& destination)
+    {
+        // Whichever comes first, the answer or the time limit, empties the shared slot.
+        const auto timer = std::make_shared<asio::steady_timer>(m_io, m_limits.resolveTimeout);
+        const auto isOpen = std::make_shared<bool>(true);
+        timer->async_wait([self = shared_from_this(), request, isOpen, destination](const asio::error_code& error) {
+            if (!error && std::exchange(*isOpen, false)) {
+                --self->m_pending;
+                self->refuse(request, "The name " + destination.host + " was not resolved in time; try again later.", "");
+            }
+        });
+        m_resolver->resolve(destination.host, [self = shared_from_this(), request, isOpen, timer,
+                                               destination](Result<std::vector<IpAddress>> addresses) {
+            if (!std::exchange(*isOpen, false)) {
+                return;
+            }
+            timer->cancel();
+            if (!addresses) {
+                --self->m_pending;
+                self->refuse(request, addresses.error().message, "");
+                return;
+            }
+            // The policy may have changed while the name was looked up.
+            self->readEngine();
+            if (!self->allowed(request)) {
+                --self->m_pending;
+                return;
+            }
+            self->connectChecked(request, destination, interleaved(*addresses));
+        });
+    }
+
+    void connectChecked(const Request& request, const Destination& destination, const std::vector<IpAddress>& addresses)
+    {
+        const policy::HostMapping* mapping = mappingFor(destination);
+        std::vector<Target> targets;
+        Decision denial;
+        denial.reason = "The name " + destination.host + " has no usable address.";
+        for (const IpAddress& address : addresses) {
+            Decision decision = policy::checkAddress(*m_policy, destination, address, utcNow());
+            if (decision.verdict != Verdict::Allow) {
+                denial = std::move(decision);
+            } else if (targets.size() < kMaxTargets) {
+                const std::uint16_t port = mapping && mapping->targetPort ? mapping->targetPort : destination.port;
+                targets.push_back({address, port});
+            }
+        }
+        if (targets.empty()) {
+            --m_pending;
+            refuse(request, denial.reason, denial.ruleText);
+            return;
+        }
+        connectAny(m_io, std::move(targets), m_limits.connectTimeout, m_limits.nextAddressAfter,
+                   [self = shared_from_this(), request, destination](Result<UniqueFd> socket, const Target& target) {
+                       --self->m_pending;
+                       if (!socket) {
+                           self->refuse(request, destination.host + ":" + std::to_string(destination.port) + ": "
+                                                     + socket.error().message, "");
+                           return;
+                       }
+                       self->reply(makeReply(request, true, formatTarget(target), "", ""), std::move(*socket));
+                   });
+    }
+
+    // --- answers
+
+    void refuse(const Request& request, const std::string& reason, const std::string& rule)
+    {
+        reply(makeReply(request, false, "", reason, rule), UniqueFd());
+    }
+
+    void reply(std::string text, UniqueFd socket)
+    {
+        if (!m_proxy.is_open()) {
+            return;
+        }
+        if (m_replies.size() >= kMaxQueuedReplies) {
+            logWarning("dial", "the proxy does not take its answers; one is dropped");
+            return;
+        }
+        m_replies.emplace_back(std::move(text), std::move(socket));
+        sendReplies();
+    }
+
+    void sendReplies()
+    {
+        while (!m_replies.empty() && m_proxy.is_open()) {
+            const auto& [text, socket] = m_replies.front();
+            iovec data{const_cast<char*>(text.data()), text.size()};
+            alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+            msghdr message{};
+            message.msg_iov = &data;
+            message.msg_iovlen = 1;
+            if (socket.isValid()) {
+                message.msg_control = control;
+                message.msg_controllen = sizeof control;
+                cmsghdr* header = CMSG_FIRSTHDR(&message);
+                header->cmsg_level = SOL_SOCKET;
+                header->cmsg_type = SCM_RIGHTS;
+                header->cmsg_len = CMSG_LEN(sizeof(int));
+                const int fd = socket.get();
+                std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
+            }
+            if (::sendmsg(m_proxy.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+                if (errno == EINTR) {
+                    continue;
+                }
+                if (errno == EAGAIN || errno == EWOULDBLOCK) {
+                    waitToSend();
+                    return;
+                }
+                finish();
+                return;
+            }
+            m_replies.pop_front();
+        }
+    }
+
+    void waitToSend()
+    {
+        if (std::exchange(m_isWaitingToSend, true)) {
+            return;
+        }
+        m_proxy.async_wait(asio::posix::stream_descriptor::wait_write,
+                           [self = shared_from_this()](const asio::error_code& error) {
+                               self->m_isWaitingToSend = false;
+                               if (!error) {
+                                   self->sendReplies();
+                               }
+                           });
+    }
+
+    asio::io_context& m_io;
+    asio::posix::stream_descriptor m_engine;
+    asio::posix::stream_descriptor m_proxy;
+    std::unique_ptr<Resolver> m_resolver;
+    DialLimits m_limits;
+    RateCap m_rate;
+    std::function<void()> m_finished;
+    std::optional<policy::PolicySet> m_policy;
+    std::string m_engineText;
+    std::deque<std::pair<std::string, UniqueFd>> m_replies;
+    std::size_t m_pending = 0;
+    bool m_saidReady = false;
+    bool m_isWaitingToSend = false;
+};
+
+Dialler::Dialler(asio::io_context& io, UniqueFd engineFd, UniqueFd proxyFd, std::unique_ptr<Resolver> resolver,
+                 DialLimits limits, std::function<void()> finished)
+    : m_impl(std::make_shared<Impl>(io, std::move(engineFd), std::move(proxyFd), std::move(resolver), limits, std::move(finished)))
+{
+}
+
+Dialler::~Dialler()
+{
+    m_impl->stop();
+}
+
+void Dialler::start()
+{
+    m_impl->start();
+}
+
+} // namespace coldframe::dial
