@@ -291,7 +291,8 @@ private:
         // Whichever comes first, the answer or the time limit, empties the shared slot.
         const auto timer = std::make_shared<asio::steady_timer>(m_io, m_limits.resolveTimeout);
         const auto isOpen = std::make_shared<bool>(true);
-        timer->async_wait([self = shared_from_this(), request, isOpen, destination](const asio::error_code& error) {
+        // The timer holds itself: a resolver may drop its callback.
+        timer->async_wait([self = shared_from_this(), timer, request, isOpen, destination](const asio::error_code& error) {
             if (!error && std::exchange(*isOpen, false)) {
                 --self->m_pending;
                 self->refuse(request, "The name " + destination.host + " was not resolved in time; try again later.", "");

@@ -82,7 +82,7 @@ public:
         address.sin_family = AF_INET;
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         socklen_t length = sizeof address;
-        if (::bind(m_socket.get(), reinterpret_cast<sockaddr*>(&address), length) != 0 || ::listen(m_socket.get(), 16) != 0
+        if (::bind(m_socket.get(), reinterpret_cast<sockaddr*>(&address), length) != 0 || ::listen(m_socket.get(), 128) != 0
             || ::getsockname(m_socket.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0) {
             qFatal("no loopback server");
         }
