@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/result.h"
+#include "vm/machine_description.h"
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+namespace coldframe::vm {
+
+enum class DomainState { Running, Paused, Ending };
+
+/// A microVM of ours that exists now.
+struct Domain
+{
+    std::string sandboxId{};
+    std::string generation{}; ///< as it was given at the start
+    std::string uuid{};
+    DomainState state = DomainState::Running;
+    pid_t processId = 0; ///< of QEMU; 0 when not known
+};
+
+enum class StopReason {
+    Shutdown,  ///< the guest powered itself off (or reset itself: a panic ends so too)
+    Destroyed, ///< somebody asked for it: destroy(), or another libvirt tool
+    Crashed,   ///< QEMU died or was killed
+    Unknown,   ///< gone when libvirt came back after an absence
+};
+
+struct DomainEvent
+{
+    enum class Kind {
+        Started,
+        Stopped,            ///< `reason` says how; anything but a clean shut-down makes the disk doubtful
+        ConnectionLost,     ///< libvirt's daemon went away; running microVMs live on
+        ConnectionRestored, ///< events for what ended meanwhile have been delivered before it
+    };
+    Kind kind = Kind::Started;
+    std::string sandboxId{};
+    std::string generation{}; ///< empty where not known (started by another process)
+    StopReason reason = StopReason::Unknown;
+    std::string text{}; ///< a sentence for people
+};
+
+struct HypervisorInfo
+{
+    bool offersKvm = false;
+    std::string emulator{};         ///< the qemu-system-x86_64 libvirt would use
+    std::string libvirtVersion{};   ///< "9.0.0"
+    std::string hypervisorVersion{}; ///< "7.2.22"; empty when not known
+};
+
+/// Starts, stops and watches microVMs. Nothing is ever left defined: a microVM that ended is gone.
+/// All calls block (start up to 60 s, others up to 20 s, then Timeout) and may come from any thread.
+class Hypervisor
+{
+public:
+    using EventHandler = std::function<void(const DomainEvent&)>;
+
+    virtual ~Hypervisor() = default;
+
+    /// Replaces the handler; an empty one switches events off and returns when a call in progress has ended.
+    /// The handler runs on the hypervisor's own threads, one call at a time, and must neither block nor call the
+    /// hypervisor: post to your own thread. Events of a start may arrive before start() returns.
+    virtual void setEventHandler(EventHandler handler) = 0;
+
+    /// Verifies the disks, starts the microVM and lets it run. AlreadyExists when the sandbox's domain exists.
+    virtual Result<void> start(const MachineDescription& machine) = 0;
+
+    /// Ends the microVM at once, as by pulling the plug. Success when there is none.
+    virtual Result<void> destroy(const std::string& sandboxId) = 0;
+
+    /// All microVMs of this owner that exist now, whoever started them (re-adoption after a restart).
+    virtual Result<std::vector<Domain>> domains() = 0;
+
+    /// That of one sandbox.
+    virtual Result<std::optional<Domain>> find(const std::string& sandboxId) = 0;
+
+    /// Stops reading the serial console of a booted guest; from then on QEMU drops its output.
+    virtual void endConsole(const std::string& sandboxId) = 0;
+
+    virtual Result<HypervisorInfo> info() = 0;
+};
+
+} // namespace coldframe::vm

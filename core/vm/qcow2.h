@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/process.h"
+#include "base/result.h"
+#include "vm/machine_description.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace coldframe::vm {
+
+/// The parts of a qcow2 header that decide which other files are opened (QEMU's docs/interop/qcow2.txt).
+struct Qcow2Header
+{
+    std::uint32_t version = 0;
+    std::uint64_t virtualSize = 0;
+    std::string backingFile{};   ///< empty: none
+    std::string backingFormat{}; ///< empty: not said
+    bool hasExternalDataFile = false;
+    bool isEncrypted = false;
+};
+
+/// Parses the first cluster's bytes (up to 64 KiB are enough). Pure; Corrupt on anything malformed.
+Result<Qcow2Header> parseQcow2Header(std::string_view bytes);
+
+/// Reads and parses the header of a file.
+Result<Qcow2Header> readQcow2Header(const std::filesystem::path& path);
+
+/// Creates `path` as a qcow2 overlay of `base`, `virtualSize` bytes large (0: as large as the base), with the
+/// backing format written down. AlreadyExists when there is such a file; nothing half-made is left. Blocking.
+Result<void> createOverlay(ProcessRunner& runner, const ReadOnlyDisk& base, const std::filesystem::path& path,
+                           std::uint64_t virtualSize);
+
+/// That every file of the machine's disks says of itself exactly what the description expects: the overlay is
+/// backed by the first layer, each layer by the next, the last by nothing, formats written down, no external data
+/// file. So a header that was tampered with, or a layer that was replaced, never gets another file opened.
+Result<void> verifyDisks(const MachineDescription& machine);
+
+} // namespace coldframe::vm
