@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
 #include <mutex>
 #include <thread>
 
@@ -46,12 +47,12 @@ std::shared_ptr<LibvirtEventLoop> LibvirtEventLoop::acquire()
     return loop;
 }
 
-LibvirtEventLoop::LibvirtEventLoop() : m_state(std::make_unique<State>())
+LibvirtEventLoop::LibvirtEventLoop() : m_state(std::make_shared<State>())
 {
     initializeOnce();
     // Disarmed; armed once at the end to wake the loop, which otherwise only wakes for events.
     m_state->timer = virEventAddTimeout(-1, [](int, void*) {}, nullptr, nullptr);
-    m_state->thread = std::thread([state = m_state.get()] {
+    m_state->thread = std::thread([state = m_state] {
         while (!state->stop) {
             if (virEventRunDefaultImpl() < 0) {
                 logError("libvirt", "the event loop failed");
@@ -65,7 +66,11 @@ LibvirtEventLoop::~LibvirtEventLoop()
 {
     m_state->stop = true;
     virEventUpdateTimeout(m_state->timer, 0);
-    m_state->thread.join();
+    if (m_state->thread.get_id() == std::this_thread::get_id()) {
+        m_state->thread.detach(); // the last holder let go inside a callback; the thread ends after it
+    } else {
+        m_state->thread.join();
+    }
     virEventRemoveTimeout(m_state->timer);
 }
 

@@ -18,7 +18,7 @@ public:
 private:
     LibvirtEventLoop();
     struct State;
-    std::unique_ptr<State> m_state;
+    std::shared_ptr<State> m_state;
 };
 
 } // namespace coldframe::vm

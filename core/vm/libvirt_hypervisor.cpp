@@ -1,0 +1,587 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vm/libvirt_hypervisor.h"
+
+#include "base/log.h"
+#include "vm/console_recorder.h"
+#include "vm/domain_xml.h"
+#include "vm/host_resources.h"
+#include "vm/libvirt_connection.h"
+#include "vm/libvirt_event_loop.h"
+#include "vm/limited_call.h"
+#include "vm/qcow2.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <fstream>
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+#include <map>
+#include <mutex>
+#include <thread>
+
+namespace coldframe::vm {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kStartLimit = 60s;
+constexpr auto kCallLimit = 20s;
+constexpr const char* kTimeoutMessage
+    = "libvirt's session daemon does not answer. End it (pkill -u $USER libvirtd; running sandboxes live on) and try again.";
+constexpr const char* kNamePrefix = "coldframe-";
+
+/// QEMU's process id as libvirt's session daemon notes it.
+pid_t readProcessId(const std::string& name)
+{
+    const char* runtime = std::getenv("XDG_RUNTIME_DIR");
+    std::ifstream file(std::string(runtime != nullptr ? runtime : "") + "/libvirt/qemu/run/" + name + ".pid");
+    pid_t process = 0;
+    file >> process;
+    return file ? process : 0;
+}
+
+std::optional<DomainMetadata> readMetadata(virDomainPtr domain)
+{
+    const std::unique_ptr<char, decltype(&std::free)> element(
+        virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, kMetadataNamespace, 0), &std::free);
+    return element ? parseMetadata(element.get()) : std::nullopt;
+}
+
+/// Nothing when the domain is not ours or ended while it was looked at.
+std::optional<Domain> describe(virDomainPtr handle, const std::string& owner)
+{
+    const char* name = virDomainGetName(handle);
+    if (name == nullptr || std::string_view(name).substr(0, 10) != kNamePrefix) {
+        return std::nullopt;
+    }
+    auto metadata = readMetadata(handle);
+    int state = 0;
+    int reason = 0;
+    if (!metadata || metadata->owner != owner || domainName(metadata->sandboxId) != name
+        || virDomainGetState(handle, &state, &reason, 0) < 0) {
+        return std::nullopt;
+    }
+    Domain domain;
+    domain.sandboxId = metadata->sandboxId;
+    domain.generation = metadata->generation;
+    switch (state) {
+    case VIR_DOMAIN_RUNNING:
+    case VIR_DOMAIN_BLOCKED: domain.state = DomainState::Running; break;
+    case VIR_DOMAIN_PAUSED:
+    case VIR_DOMAIN_PMSUSPENDED: domain.state = DomainState::Paused; break;
+    default: domain.state = DomainState::Ending; break;
+    }
+    char uuid[VIR_UUID_STRING_BUFLEN] = {};
+    if (virDomainGetUUIDString(handle, uuid) == 0) {
+        domain.uuid = uuid;
+    }
+    domain.processId = readProcessId(name);
+    return domain;
+}
+
+Result<std::vector<Domain>> listDomains(const LibvirtConnection& connection, const std::string& owner)
+{
+    virDomainPtr* handles = nullptr;
+    const int count = virConnectListAllDomains(connection.get(), &handles, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
+    if (count < 0) {
+        return tl::unexpected(translateLibvirtFailure(lastLibvirtFailure(), "The running sandboxes could not be listed"));
+    }
+    std::vector<Domain> domains;
+    for (int index = 0; index < count; ++index) {
+        const DomainHandle handle(handles[index]);
+        if (auto domain = describe(handle.get(), owner)) {
+            domains.push_back(std::move(*domain));
+        }
+    }
+    std::free(handles);
+    return domains;
+}
+
+std::string versionText(unsigned long version)
+{
+    return std::to_string(version / 1'000'000) + '.' + std::to_string(version / 1000 % 1000) + '.'
+        + std::to_string(version % 1000);
+}
+
+std::pair<StopReason, std::string> explainStop(int detail)
+{
+    switch (detail) {
+    case VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN: return {StopReason::Shutdown, "The microVM shut itself down."};
+    case VIR_DOMAIN_EVENT_STOPPED_DESTROYED: return {StopReason::Destroyed, "The microVM was switched off."};
+    case VIR_DOMAIN_EVENT_STOPPED_CRASHED:
+    case VIR_DOMAIN_EVENT_STOPPED_FAILED:
+        return {StopReason::Crashed, "The microVM's process (QEMU) ended unexpectedly."};
+    default: return {StopReason::Unknown, "The microVM ended."};
+    }
+}
+
+} // namespace
+
+class LibvirtHypervisor::Impl : public std::enable_shared_from_this<Impl>
+{
+public:
+    explicit Impl(std::string owner) : m_owner(std::move(owner)), m_loop(LibvirtEventLoop::acquire()) {}
+
+    void begin()
+    {
+        m_worker = std::thread([this] { topCatchAll("libvirt", [this] { work(); }); });
+    }
+
+    void end()
+    {
+        setEventHandler({});
+        {
+            const std::lock_guard lock(m_mutex);
+            m_stop = true;
+        }
+        m_wake.notify_all();
+        m_worker.join();
+        std::shared_ptr<LibvirtConnection> connection;
+        std::map<std::string, std::unique_ptr<ConsoleRecorder>> consoles;
+        const std::lock_guard lock(m_mutex);
+        connection.swap(m_connection);
+        consoles.swap(m_consoles);
+    }
+
+    void setEventHandler(EventHandler handler)
+    {
+        {
+            const std::lock_guard lock(m_handlerMutex);
+            m_handler = std::move(handler);
+        }
+        const std::lock_guard lock(m_mutex);
+        m_refresh = true;
+        m_wake.notify_all();
+    }
+
+    Result<void> start(const MachineDescription& machine);
+    Result<void> destroy(const std::string& sandboxId);
+    void endConsole(const std::string& sandboxId);
+
+    /// Runs `call` with a live connection; once more with a new one when the connection turned out to be dead.
+    template <typename T>
+    Result<T> withConnection(std::function<Result<T>(const LibvirtConnection&)> call)
+    {
+        auto self = shared_from_this();
+        return limitedCall(kCallLimit, kTimeoutMessage, [self, call]() -> Result<T> {
+            for (int attempt = 0;; ++attempt) {
+                COLDFRAME_TRY(auto connection, self->connection());
+                auto result = call(*connection);
+                if (result || attempt == 1 || virConnectIsAlive(connection->get()) == 1) {
+                    return result;
+                }
+                self->lost(connection.get());
+            }
+        });
+    }
+
+    const std::string& owner() const { return m_owner; }
+
+private:
+    struct Known
+    {
+        std::string generation;
+        bool isStarting = false; ///< until libvirt's own event: ends before that belong to start()'s result
+    };
+
+    Result<std::shared_ptr<LibvirtConnection>> connection();
+    Result<void> create(const MachineDescription& machine, const std::string& xml, const std::atomic<bool>& abandoned);
+    void lost(const LibvirtConnection* connection);
+    void onLifecycle(const std::string& name, int event, int detail);
+    void reconcile(const std::vector<Domain>& present);
+    void emit(const DomainEvent& event);
+    void work();
+
+    const std::string m_owner;
+    const std::shared_ptr<LibvirtEventLoop> m_loop;
+
+    std::mutex m_handlerMutex; ///< held while the handler runs
+    EventHandler m_handler;
+
+    std::mutex m_openMutex; ///< one opens at a time; taken before m_mutex
+    std::mutex m_mutex;
+    std::condition_variable m_wake;
+    std::shared_ptr<LibvirtConnection> m_connection;
+    std::map<std::string, Known> m_known;
+    std::map<std::string, std::unique_ptr<ConsoleRecorder>> m_consoles;
+    bool m_wasLost = false;
+    bool m_refresh = false;
+    bool m_stop = false;
+    std::thread m_worker;
+};
+
+void LibvirtHypervisor::Impl::emit(const DomainEvent& event)
+{
+    const std::lock_guard lock(m_handlerMutex);
+    if (m_handler) {
+        topCatchAll("hypervisor event", [&] { m_handler(event); });
+    }
+}
+
+Result<std::shared_ptr<LibvirtConnection>> LibvirtHypervisor::Impl::connection()
+{
+    const std::lock_guard openLock(m_openMutex);
+    {
+        const std::lock_guard lock(m_mutex);
+        if (m_connection) {
+            return m_connection;
+        }
+    }
+    // Callbacks hold us weakly: a connection must not keep its holder alive. `identity` tells a late
+    // "closed" of an old connection from that of the present one.
+    const std::weak_ptr<Impl> weak = weak_from_this();
+    const auto identity = std::make_shared<std::atomic<const LibvirtConnection*>>(nullptr);
+    ConnectionCallbacks callbacks;
+    callbacks.closed = [weak, identity] {
+        if (auto self = weak.lock()) {
+            self->lost(identity->load());
+        }
+    };
+    callbacks.lifecycle = [weak](const std::string& name, int event, int detail) {
+        if (auto self = weak.lock()) {
+            self->onLifecycle(name, event, detail);
+        }
+    };
+    COLDFRAME_TRY(auto opened, LibvirtConnection::open(std::move(callbacks)));
+    identity->store(opened.get());
+    COLDFRAME_TRY(auto present, listDomains(*opened, m_owner));
+    bool restored = false;
+    {
+        const std::lock_guard lock(m_mutex);
+        m_connection = opened;
+        restored = std::exchange(m_wasLost, false);
+    }
+    reconcile(present);
+    if (restored) {
+        logInfo("libvirt", "connected again");
+        emit({DomainEvent::Kind::ConnectionRestored, {}, {}, {}, "libvirt is back."});
+    }
+    return opened;
+}
+
+/// Makes what we know agree with what there is, telling the handler of the differences.
+void LibvirtHypervisor::Impl::reconcile(const std::vector<Domain>& present)
+{
+    std::vector<DomainEvent> events;
+    {
+        const std::lock_guard lock(m_mutex);
+        std::map<std::string, std::string> found;
+        for (const auto& domain : present) {
+            found.emplace(domain.sandboxId, domain.generation);
+            const auto [entry, isNew] = m_known.try_emplace(domain.sandboxId, Known{domain.generation, false});
+            if (isNew) {
+                events.push_back({DomainEvent::Kind::Started, domain.sandboxId, domain.generation, StopReason::Unknown,
+                                  "The microVM is running."});
+            }
+        }
+        for (auto entry = m_known.begin(); entry != m_known.end();) {
+            if (found.contains(entry->first) || entry->second.isStarting) {
+                ++entry;
+                continue;
+            }
+            events.push_back({DomainEvent::Kind::Stopped, entry->first, entry->second.generation, StopReason::Unknown,
+                              "The microVM ended while libvirt could not be reached."});
+            entry = m_known.erase(entry);
+        }
+    }
+    for (const auto& event : events) {
+        emit(event);
+    }
+}
+
+void LibvirtHypervisor::Impl::lost(const LibvirtConnection* connection)
+{
+    {
+        const std::lock_guard lock(m_mutex);
+        if (!m_connection || m_connection.get() != connection) {
+            return;
+        }
+        // On another thread: a connection must not be closed inside its own callback.
+        m_wasLost = true;
+        std::thread([dead = std::move(m_connection)]() mutable { dead.reset(); }).detach();
+        m_connection = nullptr;
+    }
+    logWarning("libvirt", "the session daemon went away");
+    emit({DomainEvent::Kind::ConnectionLost, {}, {}, {}, "libvirt's daemon went away; running sandboxes live on."});
+    m_wake.notify_all();
+}
+
+void LibvirtHypervisor::Impl::onLifecycle(const std::string& name, int event, int detail)
+{
+    if (name.rfind(kNamePrefix, 0) != 0) {
+        return;
+    }
+    const std::string id = name.substr(std::string_view(kNamePrefix).size());
+    DomainEvent report;
+    report.sandboxId = id;
+    std::unique_ptr<ConsoleRecorder> console;
+    {
+        const std::lock_guard lock(m_mutex);
+        const auto entry = m_known.find(id);
+        if (event == VIR_DOMAIN_EVENT_STARTED) {
+            if (entry == m_known.end()) {
+                // Another process started it; the worker reads whose it is.
+                m_refresh = true;
+                m_wake.notify_all();
+                return;
+            }
+            if (!entry->second.isStarting) {
+                return;
+            }
+            entry->second.isStarting = false;
+            report.kind = DomainEvent::Kind::Started;
+            report.generation = entry->second.generation;
+            report.text = "The microVM is running.";
+        } else if (event == VIR_DOMAIN_EVENT_STOPPED) {
+            if (entry == m_known.end() || entry->second.isStarting) {
+                return;
+            }
+            report.kind = DomainEvent::Kind::Stopped;
+            report.generation = entry->second.generation;
+            std::tie(report.reason, report.text) = explainStop(detail);
+            m_known.erase(entry);
+            if (const auto recorder = m_consoles.extract(id)) {
+                console = std::move(recorder.mapped());
+            }
+        } else {
+            return;
+        }
+    }
+    console.reset();
+    emit(report);
+}
+
+/// Keeps a connection open (so that events arrive) once anybody wants events, with pauses that grow to 5 s.
+void LibvirtHypervisor::Impl::work()
+{
+    auto pause = 200ms;
+    std::unique_lock lock(m_mutex);
+    while (!m_stop) {
+        m_wake.wait(lock, [this] { return m_stop || m_refresh || (m_wasLost && !m_connection); });
+        if (m_stop) {
+            return;
+        }
+        m_refresh = false;
+        lock.unlock();
+        auto connected = connection();
+        bool isUsable = connected.has_value();
+        if (connected) {
+            auto present = listDomains(**connected, m_owner);
+            isUsable = present.has_value();
+            if (present) {
+                reconcile(*present);
+            }
+            connected->reset();
+        }
+        lock.lock();
+        if (isUsable) {
+            pause = 200ms;
+        } else {
+            m_refresh = true;
+            m_wake.wait_for(lock, pause, [this] { return m_stop; });
+            pause = std::min<std::chrono::milliseconds>(pause * 2, 5s);
+        }
+    }
+}
+
+Result<void> LibvirtHypervisor::Impl::start(const MachineDescription& machine)
+{
+    if (machine.owner != m_owner) {
+        return fail(ErrorCode::InvalidArgument, "The machine belongs to another engine.");
+    }
+    COLDFRAME_TRY(auto xml, domainXml(machine));
+    COLDFRAME_CHECK(verifyDisks(machine));
+    COLDFRAME_TRY(const auto memory, hostMemory());
+    COLDFRAME_CHECK(checkMemory(memory, machine.memoryMiB));
+
+    const auto self = shared_from_this();
+    const auto abandoned = std::make_shared<std::atomic<bool>>(false);
+    auto result = limitedCall(kStartLimit, kTimeoutMessage, [self, machine, xml, abandoned]() -> Result<void> {
+        return self->create(machine, xml, *abandoned);
+    });
+    if (!result && result.error().code == ErrorCode::Timeout) {
+        *abandoned = true;
+    }
+    return result;
+}
+
+Result<void> LibvirtHypervisor::Impl::create(const MachineDescription& machine, const std::string& xml,
+                                             const std::atomic<bool>& abandoned)
+{
+    constexpr std::string_view kWhat = "The sandbox could not be started";
+    COLDFRAME_TRY(auto usable, connection());
+    if (virConnectIsAlive(usable->get()) != 1) {
+        lost(usable.get());
+        COLDFRAME_TRY(usable, connection());
+    }
+    {
+        const std::lock_guard lock(m_mutex);
+        if (!m_known.try_emplace(machine.sandboxId, Known{machine.generation, true}).second) {
+            return fail(ErrorCode::AlreadyExists, "The sandbox's microVM runs already.");
+        }
+    }
+    const auto giveUp = [&](virDomainPtr domain, Error error) {
+        if (domain != nullptr) {
+            virDomainDestroy(domain);
+        }
+        const std::lock_guard lock(m_mutex);
+        m_known.erase(machine.sandboxId);
+        m_consoles.erase(machine.sandboxId);
+        return tl::unexpected(std::move(error));
+    };
+    // Paused first, so that the console is read from the guest's first instruction on.
+    const DomainHandle domain(virDomainCreateXML(usable->get(), xml.c_str(), VIR_DOMAIN_START_PAUSED));
+    if (!domain) {
+        return giveUp(nullptr, translateLibvirtFailure(lastLibvirtFailure(), kWhat));
+    }
+    auto console = ConsoleRecorder::start(machine.consoleSocket, machine.consoleLog, kConsoleLogBytes);
+    if (!console) {
+        return giveUp(domain.get(), console.error());
+    }
+    {
+        const std::lock_guard lock(m_mutex);
+        m_consoles[machine.sandboxId] = std::move(*console);
+    }
+    if (virDomainResume(domain.get()) < 0) {
+        return giveUp(domain.get(), translateLibvirtFailure(lastLibvirtFailure(), kWhat));
+    }
+    if (abandoned) {
+        return giveUp(domain.get(), Error{ErrorCode::Timeout, kTimeoutMessage, {}});
+    }
+    bool isUnannounced = false;
+    {
+        // libvirt's own event may be late, or lost with the connection.
+        const std::lock_guard lock(m_mutex);
+        const auto entry = m_known.find(machine.sandboxId);
+        isUnannounced = entry != m_known.end() && std::exchange(entry->second.isStarting, false);
+    }
+    if (isUnannounced) {
+        emit({DomainEvent::Kind::Started, machine.sandboxId, machine.generation, StopReason::Unknown,
+              "The microVM is running."});
+    }
+    return {};
+}
+
+Result<void> LibvirtHypervisor::Impl::destroy(const std::string& sandboxId)
+{
+    const std::string name = domainName(sandboxId);
+    const std::string owner = m_owner;
+    return withConnection<void>([name, owner](const LibvirtConnection& usable) -> Result<void> {
+        const auto failed = [](const LibvirtFailure& failure) -> Result<void> {
+            if (failure.code == VIR_ERR_NO_DOMAIN || failure.code == VIR_ERR_OPERATION_INVALID) {
+                return {}; // it ended by itself meanwhile
+            }
+            return tl::unexpected(translateLibvirtFailure(failure, "The sandbox could not be switched off"));
+        };
+        const DomainHandle domain(virDomainLookupByName(usable.get(), name.c_str()));
+        if (!domain) {
+            return failed(lastLibvirtFailure());
+        }
+        const auto metadata = readMetadata(domain.get());
+        if (metadata && metadata->owner != owner) {
+            return fail(ErrorCode::NotAllowed, "The microVM “" + name + "” belongs to another Coldframe engine.");
+        }
+        if (virDomainDestroy(domain.get()) < 0) {
+            return failed(lastLibvirtFailure());
+        }
+        return {};
+    });
+}
+
+void LibvirtHypervisor::Impl::endConsole(const std::string& sandboxId)
+{
+    std::unique_ptr<ConsoleRecorder> console;
+    const std::lock_guard lock(m_mutex);
+    if (const auto recorder = m_consoles.extract(sandboxId)) {
+        console = std::move(recorder.mapped());
+    }
+}
+
+LibvirtHypervisor::LibvirtHypervisor(std::string owner) : m_impl(std::make_shared<Impl>(std::move(owner)))
+{
+    m_impl->begin();
+}
+
+LibvirtHypervisor::~LibvirtHypervisor()
+{
+    m_impl->end();
+}
+
+void LibvirtHypervisor::setEventHandler(EventHandler handler)
+{
+    m_impl->setEventHandler(std::move(handler));
+}
+
+Result<void> LibvirtHypervisor::start(const MachineDescription& machine)
+{
+    return m_impl->start(machine);
+}
+
+Result<void> LibvirtHypervisor::destroy(const std::string& sandboxId)
+{
+    return m_impl->destroy(sandboxId);
+}
+
+Result<std::vector<Domain>> LibvirtHypervisor::domains()
+{
+    const std::string owner = m_impl->owner();
+    return m_impl->withConnection<std::vector<Domain>>(
+        [owner](const LibvirtConnection& usable) { return listDomains(usable, owner); });
+}
+
+Result<std::optional<Domain>> LibvirtHypervisor::find(const std::string& sandboxId)
+{
+    COLDFRAME_TRY(auto all, domains());
+    for (auto& domain : all) {
+        if (domain.sandboxId == sandboxId) {
+            return std::optional<Domain>(std::move(domain));
+        }
+    }
+    return std::optional<Domain>();
+}
+
+void LibvirtHypervisor::endConsole(const std::string& sandboxId)
+{
+    m_impl->endConsole(sandboxId);
+}
+
+Result<HypervisorInfo> LibvirtHypervisor::info()
+{
+    return m_impl->withConnection<HypervisorInfo>([](const LibvirtConnection& usable) -> Result<HypervisorInfo> {
+        const std::unique_ptr<char, decltype(&std::free)> xml(virConnectGetCapabilities(usable.get()), &std::free);
+        if (!xml) {
+            return tl::unexpected(translateLibvirtFailure(lastLibvirtFailure(), "libvirt's abilities could not be read"));
+        }
+        HypervisorInfo info = parseCapabilities(xml.get());
+        unsigned long version = 0;
+        if (virConnectGetLibVersion(usable.get(), &version) == 0) {
+            info.libvirtVersion = versionText(version);
+        }
+        if (virConnectGetVersion(usable.get(), &version) == 0 && version != 0) {
+            info.hypervisorVersion = versionText(version);
+        }
+        return info;
+    });
+}
+
+HypervisorInfo parseCapabilities(const std::string& xml)
+{
+    HypervisorInfo info;
+    // Only the x86_64 guest counts; libvirt lists one <guest> element for each architecture.
+    for (auto at = xml.find("<guest>"); at != std::string::npos; at = xml.find("<guest>", at + 1)) {
+        const std::string guest = xml.substr(at, xml.find("</guest>", at) - at);
+        if (guest.find("<arch name='x86_64'>") == std::string::npos) {
+            continue;
+        }
+        info.offersKvm = guest.find("<domain type='kvm'") != std::string::npos;
+        const std::string open = "<emulator>";
+        if (const auto from = guest.find(open); from != std::string::npos) {
+            const auto begin = from + open.size();
+            info.emulator = guest.substr(begin, guest.find("</emulator>", begin) - begin);
+        }
+    }
+    return info;
+}
+
+} // namespace coldframe::vm
