@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+// Policy, keys, sync and the connection log of the fake engine.
+#include "fake_engine.h"
+
+#include "api/attachment_io.h"
+#include "base/clock.h"
+#include "base/random.h"
+
+#include <algorithm>
+#include <asio/redirect_error.hpp>
+#include <asio/use_awaitable.hpp>
+
+namespace coldframe::fakes {
+
+using nlohmann::json;
+
+Result<std::vector<json>*> FakeEngine::rulesOf(const json& params, std::string** mode)
+{
+    if (!params.contains("sandbox")) {
+        *mode = &m_globalMode;
+        return &m_globalRules;
+    }
+    COLDFRAME_TRY(const std::string id, find(params));
+    *mode = &m_sandboxes[id].mode;
+    return &m_sandboxes[id].rules;
+}
+
+Result<json> FakeEngine::policyCall(const std::string& method, const json& params)
+{
+    std::string* mode = nullptr;
+    COLDFRAME_TRY(std::vector<json>* const rules, rulesOf(params, &mode));
+    json changed = {{"type", "policy.changed"}};
+    if (params.contains("sandbox")) {
+        COLDFRAME_TRY(changed["sandbox"], find(params));
+    }
+    if (method == "policy.list") {
+        json all = *rules;
+        if (params.contains("sandbox")) {
+            for (const json& rule : m_globalRules) {
+                all.push_back(rule);
+            }
+        }
+        return json{{"mode", *mode}, {"rules", all}};
+    }
+    if (method == "policy.check") {
+        const std::string host = params.at("host");
+        for (const char* action : {"deny", "allow"}) {
+            for (const json& rule : *rules) {
+                if (rule["action"] == action && rule["pattern"] == host) {
+                    return json{{"verdict", action}, {"rule", std::string(action) + " " + host},
+                                {"reason", "A rule names this host."}};
+                }
+            }
+        }
+        const bool open = *mode == "open";
+        return json{{"verdict", open ? "allow" : *mode == "locked" ? "deny" : "ask"}, {"rule", "mode " + *mode},
+                    {"reason", "No rule names this host."}};
+    }
+    if (method == "policy.mode") {
+        const std::string wanted = params.at("mode");
+        if (wanted != "open" && wanted != "balanced" && wanted != "locked") {
+            return fail(ErrorCode::InvalidArgument, "There is no mode " + wanted + "; use open, balanced or locked.");
+        }
+        *mode = wanted;
+        m_server->broadcast(changed);
+        return json::object();
+    }
+    if (method == "policy.add") {
+        const std::string pattern = params.at("pattern");
+        if (pattern.find(' ') != std::string::npos) {
+            return fail(ErrorCode::InvalidArgument, "“" + pattern + "” is no host; write for example api.example.com:443.");
+        }
+        const char* scope = params.value("session", false) ? "session" : params.contains("sandbox") ? "sandbox" : "global";
+        rules->push_back({{"id", randomHex(4)}, {"action", params.at("action")}, {"pattern", pattern},
+                          {"method", params.value("method", "")}, {"path", params.value("path", "")}, {"scope", scope},
+                          {"origin", "user"}, {"note", params.value("note", "")}, {"expiry", nullptr}});
+        m_server->broadcast(changed);
+        return rules->back();
+    }
+    if (method == "policy.remove") {
+        const char* key = params.contains("id") ? "id" : "pattern";
+        const auto removed = std::erase_if(*rules, [&](const json& rule) { return rule[key] == params.at(key); });
+        if (removed == 0) {
+            return fail(ErrorCode::NotFound, "There is no such rule; “coldframe policy ls” lists them.");
+        }
+        m_server->broadcast(changed);
+        return json::object();
+    }
+    return tl::unexpected(api::unknownMethod(method));
+}
+
+Result<json> FakeEngine::keysCall(const std::string& method, const json& params)
+{
+    const json services = json::array(
+        {{{"name", "anthropic"}, {"title", "Anthropic"}, {"environment", {"ANTHROPIC_API_KEY"}}, {"hosts", {"api.anthropic.com"}}},
+         {{"name", "openai"}, {"title", "OpenAI"}, {"environment", {"OPENAI_API_KEY"}}, {"hosts", {"api.openai.com"}}}});
+    if (method == "keys.list") {
+        json keys = json::array();
+        for (const auto& [service, when] : m_keys) {
+            keys.push_back({{"service", service}, {"account", "default"}, {"storedAt", when}});
+        }
+        return json{{"backend", "fake"}, {"available", true}, {"locked", false}, {"keys", keys}, {"services", services}};
+    }
+    const std::string service = params.at("service");
+    const bool known = std::any_of(services.begin(), services.end(), [&](const json& s) { return s["name"] == service; });
+    if (!known) {
+        return fail(ErrorCode::NotFound, "There is no service " + service + "; known are anthropic and openai.");
+    }
+    if (method == "keys.remove") {
+        if (m_keys.erase(service) == 0) {
+            return fail(ErrorCode::NotFound, "No key of " + service + " is stored.");
+        }
+        m_server->broadcast({{"type", "keys.changed"}});
+        return json::object();
+    }
+    if (method == "sandbox.keys") {
+        COLDFRAME_TRY(const std::string id, find(params));
+        return offerKey({{"sandbox", id}, {"service", service}}, false);
+    }
+    if (method == "keys.set") {
+        return offerKey({{"service", service}}, true);
+    }
+    return tl::unexpected(api::unknownMethod(method));
+}
+
+namespace {
+
+asio::awaitable<void> takeKey(api::AttachmentSocket socket, std::function<void(std::size_t)> taken)
+{
+    Result<SecretBuffer> key = co_await api::receiveSecret(socket);
+    Result<void> outcome;
+    if (key) {
+        taken(key->view().size());
+    } else {
+        outcome = tl::unexpected(key.error());
+    }
+    co_await api::answerSecret(socket, std::move(outcome));
+}
+
+} // namespace
+
+Result<json> FakeEngine::offerKey(const json& params, bool store)
+{
+    const std::function<void(std::size_t)> taken = [this, params, store](std::size_t size) {
+        record({{"key", params}, {"size", size}, {"stored", store}});
+        if (store) {
+            m_keys[params["service"]] = formatUtc(utcNow());
+            m_server->broadcast({{"type", "keys.changed"}});
+        }
+    };
+    return json{{"token", m_server->offerAttachment([taken](api::AttachmentSocket socket) {
+                     return takeKey(std::move(socket), taken);
+                 })}};
+}
+
+Result<json> FakeEngine::syncCall(const std::string& method, const json& params)
+{
+    COLDFRAME_TRY(const std::string id, find(params));
+    Sandbox& sandbox = m_sandboxes[id];
+    if (method == "sync.status") {
+        return json{{"syncs", sandbox.syncs}};
+    }
+    if (method == "sync.flush" || method == "sync.restore") {
+        return json::object();
+    }
+    if (method == "sync.trash") {
+        return json{{"entries", {{{"id", "t1"}, {"path", "src/old.c"}, {"when", formatUtc(utcNow())}, {"size", 120},
+                                  {"reason", "replaced by the sandbox"}}}}};
+    }
+    if (method == "sync.resume") {
+        for (json& sync : sandbox.syncs) {
+            if (sync["path"] == params.at("path")) {
+                sync.update({{"state", "in-step"}, {"pauseReason", ""}, {"text", "in step"}});
+                sandbox.value["sync"] = {{"state", "in-step"}, {"text", "in step"}};
+                m_server->broadcast({{"type", "sync.changed"}, {"sandbox", id}, {"sync", sync}});
+                m_server->broadcast({{"type", "sandbox.changed"}, {"sandbox", sandbox.value}});
+                return json::object();
+            }
+        }
+        return fail(ErrorCode::NotFound, "The sandbox has no workspace " + params.at("path").get<std::string>() + ".");
+    }
+    return tl::unexpected(api::unknownMethod(method));
+}
+
+void FakeEngine::addConnection(const std::string& id, const std::string& host, bool allowed)
+{
+    const bool keyed = allowed && host == "api.anthropic.com";
+    json connection = {{"id", m_nextConnection++}, {"time", formatUtc(utcNow())}, {"sandbox", id}, {"source", "process"},
+                       {"kind", "name"}, {"host", host}, {"port", 443}, {"address", allowed ? "203.0.113.7" : ""},
+                       {"method", keyed ? "POST" : "GET"}, {"path", keyed ? "/v1/messages" : "/"}, {"status", allowed ? 200 : 403},
+                       {"bytesIn", allowed ? 5120 : 0}, {"bytesOut", 640}, {"verdict", allowed ? "allowed" : "denied"},
+                       {"rule", allowed ? "allow " + host + " (preset)" : "mode balanced"},
+                       {"reason", allowed ? "" : "No rule allows this host, and nobody was there to ask."},
+                       {"keyInjected", keyed ? "anthropic" : ""}, {"inspected", true}, {"protocol", "https"}, {"count", 1}};
+    m_connections.push_back(connection);
+    if (m_connections.size() > 5000) {
+        m_connections.pop_front();
+    }
+    m_server->broadcast({{"type", "connection"}, {"connection", connection}});
+    if (!allowed) {
+        json& value = m_sandboxes[id].value;
+        value["blockedCount"] = value["blockedCount"].get<int>() + 1;
+        m_server->broadcast({{"type", "blocked"}, {"sandbox", id}, {"host", host}, {"port", 443}, {"reason", connection["reason"]}});
+        m_server->broadcast({{"type", "sandbox.changed"}, {"sandbox", value}});
+    }
+}
+
+void FakeEngine::populate()
+{
+    const auto add = [this](const std::string& id, const std::string& name, const std::string& agent, const std::string& path) {
+        Sandbox sandbox;
+        sandbox.value = {{"id", id}, {"name", name}, {"agent", agent}, {"state", "stopped"}, {"problem", ""},
+                         {"workspaces", {{{"path", path}, {"readOnly", false}}}}, {"reducedIsolation", false},
+                         {"createdAt", formatUtc(utcNow())}, {"cpus", 4}, {"memoryMiB", 4096},
+                         {"launchCommand", "coldframe run " + name}, {"sync", {{"state", "offline"}, {"text", "offline"}}},
+                         {"blockedCount", 0}};
+        sandbox.syncs = {{{"path", path}, {"state", "in-step"}, {"entriesToGo", 0}, {"bytesToGo", 0},
+                          {"problems", json::array()}, {"conflicts", json::array()}, {"held", json::array()},
+                          {"pauseReason", ""}, {"text", "in step"}}};
+        m_sandboxes[id] = std::move(sandbox);
+    };
+    add("5e1f00aa11223344", "claude-webshop", "claude", "/home/user/projects/webshop");
+    add("7b2c00bb55667788", "shell-parser", "shell", "/home/user/projects/parser");
+    add("9d3e00cc99aabbcc", "codex-docs", "codex", "/home/user/projects/docs");
+    setState("5e1f00aa11223344", "running");
+    Sandbox& paused = m_sandboxes["7b2c00bb55667788"];
+    setState("7b2c00bb55667788", "running");
+    const char* reason = "312 of 340 files were deleted in the sandbox; nothing was deleted on this computer.";
+    paused.syncs[0].update({{"state", "paused"}, {"pauseReason", reason}, {"text", std::string("paused: ") + reason}});
+    paused.value["sync"] = {{"state", "paused"}, {"text", std::string("paused: ") + reason}};
+    for (const char* host : {"api.anthropic.com", "registry.npmjs.org", "github.com"}) {
+        addConnection("5e1f00aa11223344", host, true);
+    }
+    addConnection("5e1f00aa11223344", "telemetry.example.net", false);
+    m_keys["anthropic"] = formatUtc(utcNow());
+}
+
+asio::awaitable<void> FakeEngine::tick()
+{
+    asio::steady_timer timer(m_io);
+    for (unsigned round = 0;; ++round) {
+        timer.expires_after(std::chrono::milliseconds(m_options.tickMilliseconds));
+        std::error_code ignored;
+        co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+        for (auto& [id, sandbox] : m_sandboxes) {
+            if (sandbox.value["state"] != "running") {
+                continue;
+            }
+            const bool blocked = round % 5 == 4;
+            addConnection(id, blocked ? "tracker" + std::to_string(round) + ".example.net" : "api.anthropic.com", !blocked);
+            if (sandbox.syncs.empty() || sandbox.syncs[0]["state"] == "paused") {
+                continue;
+            }
+            const unsigned toGo = round % 3 == 0 ? 0 : 12 - round % 12;
+            json& sync = sandbox.syncs[0];
+            const std::string text = toGo == 0 ? "in step" : std::to_string(toGo) + " to go";
+            sync.update({{"state", toGo == 0 ? "in-step" : "syncing"}, {"entriesToGo", toGo}, {"bytesToGo", toGo * 4096}, {"text", text}});
+            m_server->broadcast({{"type", "sync.changed"}, {"sandbox", id}, {"sync", sync}});
+        }
+    }
+}
+
+} // namespace coldframe::fakes
