@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agents/agents.h"
+
+#include "base/random.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+namespace coldframe::agents {
+
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::size_t kSentinelTail = 20; // what Claude Code remembers of a key that its user accepted
+
+/// The value of ${name}, or nothing when it is not one of ours.
+std::optional<std::string> variable(std::string_view name, const Context& context)
+{
+    if (name == "HOME") {
+        return context.home;
+    }
+    if (name == "WORKSPACE") {
+        return context.workspace;
+    }
+    const auto colon = name.find(':');
+    const std::string_view kind = name.substr(0, colon);
+    if (colon == std::string_view::npos || (kind != "SENTINEL" && kind != "SENTINEL_TAIL")) {
+        return std::nullopt;
+    }
+    const auto found = context.sentinels.find(std::string(name.substr(colon + 1)));
+    if (found == context.sentinels.end()) {
+        return std::string();
+    }
+    const std::string& sentinel = found->second;
+    return kind == "SENTINEL" || sentinel.size() < kSentinelTail ? sentinel : sentinel.substr(sentinel.size() - kSentinelTail);
+}
+
+/// As inside a JSON or TOML basic string.
+std::string escaped(const std::string& text)
+{
+    const std::string quoted = Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+    return quoted.substr(1, quoted.size() - 2);
+}
+
+std::string expand(std::string_view text, const Context& context, bool escape)
+{
+    std::string result;
+    for (std::size_t at = 0; at < text.size();) {
+        const auto open = text.find("${", at);
+        const auto close = open == std::string_view::npos ? open : text.find('}', open);
+        if (close == std::string_view::npos) {
+            return result.append(text.substr(at));
+        }
+        result.append(text.substr(at, open - at));
+        const auto value = variable(text.substr(open + 2, close - open - 2), context);
+        if (value) {
+            result.append(escape ? escaped(*value) : *value);
+        } else {
+            result.append(text.substr(open, close - open + 1));
+        }
+        at = close + 1;
+    }
+    return result;
+}
+
+Json expandJson(const Json& json, const Context& context)
+{
+    if (json.is_string()) {
+        return expand(json.get_ref<const std::string&>(), context, false);
+    }
+    if (json.is_array()) {
+        Json result = Json::array();
+        for (const Json& entry : json) {
+            result.push_back(expandJson(entry, context));
+        }
+        return result;
+    }
+    if (json.is_object()) {
+        Json result = Json::object();
+        for (const auto& [key, value] : json.items()) {
+            result[expand(key, context, false)] = expandJson(value, context);
+        }
+        return result;
+    }
+    return json;
+}
+
+/// Levenshtein.
+std::size_t distance(std::string_view a, std::string_view b)
+{
+    std::vector<std::size_t> row(b.size() + 1);
+    for (std::size_t i = 0; i <= b.size(); ++i) {
+        row[i] = i;
+    }
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        std::size_t diagonal = row[0];
+        row[0] = i + 1;
+        for (std::size_t j = 0; j < b.size(); ++j) {
+            const std::size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
+            diagonal = row[j + 1];
+            row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
+        }
+    }
+    return row.back();
+}
+
+} // namespace
+
+Result<const AgentDefinition*> Catalog::findAgent(std::string_view nameOrAlias) const
+{
+    constexpr std::size_t kMaxTypedName = 64;
+    std::string known;
+    std::string nearest;
+    std::size_t nearestDistance = 3; // more edits than two is another word
+    for (const AgentDefinition& agent : m_agents) {
+        known += (known.empty() ? "" : ", ") + agent.name;
+        std::vector<std::string> names = agent.aliases;
+        names.push_back(agent.name);
+        for (const std::string& name : names) {
+            if (name == nameOrAlias) {
+                return &agent;
+            }
+            const std::size_t edits = nameOrAlias.size() > kMaxTypedName ? kMaxTypedName : distance(name, nameOrAlias);
+            if (edits < nearestDistance) {
+                nearestDistance = edits;
+                nearest = agent.name;
+            }
+        }
+    }
+    return fail(ErrorCode::NotFound, "There is no agent called \"" + std::string(nameOrAlias.substr(0, kMaxTypedName)) + "\"; "
+                                         + (nearest.empty() ? std::string() : "did you mean " + nearest + "? ")
+                                         + "Known agents: " + known + ".");
+}
+
+Result<const Service*> Catalog::findService(std::string_view name) const
+{
+    std::string known;
+    for (const Service& service : m_services) {
+        if (service.name == name) {
+            return &service;
+        }
+        if (service.keyOf.empty()) {
+            known += (known.empty() ? "" : ", ") + service.name;
+        }
+    }
+    return fail(ErrorCode::NotFound,
+                "There is no service called \"" + std::string(name.substr(0, 64)) + "\". Known services: " + known + ".");
+}
+
+std::map<std::string, std::string> Catalog::environment(const AgentDefinition& agent, const Context& context) const
+{
+    std::map<std::string, std::string> result;
+    for (const auto* source : {&m_commonEnvironment, &agent.environment}) {
+        for (const auto& [name, value] : *source) {
+            result[name] = expand(value, context, false);
+        }
+    }
+    for (const Service& service : m_services) {
+        const auto sentinel = context.sentinels.find(service.name);
+        if (sentinel != context.sentinels.end()) {
+            for (const std::string& name : service.environment) {
+                result[name] = sentinel->second;
+            }
+        }
+    }
+    return result;
+}
+
+std::vector<SeedFile> Catalog::files(const AgentDefinition& agent, const Context& context) const
+{
+    std::vector<SeedFile> result;
+    for (const FileTemplate& file : agent.files) {
+        if (!file.needsService.empty() && !context.sentinels.contains(file.needsService)) {
+            continue;
+        }
+        std::string content = expand(file.content, context, true);
+        if (!file.json.empty()) {
+            content = expandJson(Json::parse(file.json, nullptr, false), context).dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+        }
+        result.push_back({expand(file.path, context, false), file.mode, file.owner, std::move(content)});
+    }
+    return result;
+}
+
+std::map<std::string, std::string> Catalog::newSentinels() const
+{
+    std::map<std::string, std::string> result;
+    for (const Service& service : m_services) {
+        if (service.keyOf.empty()) {
+            result[service.name] = makeSentinel(service);
+        }
+    }
+    return result;
+}
+
+std::string Catalog::proxyServicesJson(const std::map<std::string, std::string>& sentinels) const
+{
+    Json list = Json::array();
+    for (const Service& service : m_services) {
+        const auto sentinel = sentinels.find(service.name);
+        if (sentinel == sentinels.end() && (service.keyOf.empty() || !sentinels.contains(service.keyOf))) {
+            continue;
+        }
+        list.push_back({{"name", service.name},
+                        {"hosts", service.hosts},
+                        {"header", service.header},
+                        {"format", service.format},
+                        {"strip", service.strip},
+                        {"sentinel", sentinel == sentinels.end() ? std::string() : sentinel->second},
+                        {"pathPrefixes", service.pathPrefixes}});
+    }
+    return list.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::vector<std::string> launchCommand(const AgentDefinition& agent, const std::vector<std::string>& arguments)
+{
+    if (!arguments.empty() && !arguments.front().starts_with('-')) {
+        return arguments;
+    }
+    std::vector<std::string> result = agent.command;
+    result.insert(result.end(), arguments.begin(), arguments.end());
+    return result;
+}
+
+std::string makeSentinel(const Service& service)
+{
+    return service.sentinelPrefix + "proxy-managed-" + randomHex(16);
+}
+
+} // namespace coldframe::agents

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/result.h"
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace coldframe::agents {
+
+/// Which key goes where, from resources/agents/services.json. The proxy writes `header` with `format`
+/// ("{key}", "Bearer {key}", "Basic {base64:user:{key}}") on verified TLS to exactly these hosts.
+struct Service
+{
+    std::string name;
+    std::string title;
+    std::string keyOf;                     ///< not empty: has no key of its own, uses this service's
+    std::vector<std::string> environment;  ///< variables that carry the sentinel in the guest
+    std::vector<std::string> hosts;
+    std::string header;
+    std::string format;
+    std::vector<std::string> strip;        ///< the client's credentials, removed first
+    std::string sentinelPrefix;            ///< the shape clients check
+    std::vector<std::string> pathPrefixes; ///< empty = every path
+};
+
+/// A file written into the guest before the agent starts, still with ${…} in it.
+struct FileTemplate
+{
+    std::string path;
+    unsigned mode = 0600;
+    std::string owner = "agent";
+    std::string content;      ///< of a text file
+    std::string json;         ///< of a JSON file, instead of content
+    std::string needsService; ///< left out when that service has no sentinel here
+};
+
+/// One agent, from resources/agents/<name>.json.
+struct AgentDefinition
+{
+    std::string name;
+    std::string title;
+    std::string description;
+    std::vector<std::string> aliases;
+    bool supported = true;   ///< false: defined, but not installable from the npm registry
+    std::string npmPackage;  ///< empty: nothing to install
+    std::string installHint; ///< for what is not supported: how the vendor installs it
+    std::vector<std::string> command;  ///< argv with full autonomy
+    std::vector<std::string> headless; ///< the same for one prompt, with ${PROMPT}
+    std::map<std::string, std::string> environment;
+    std::vector<FileTemplate> files;
+    std::vector<std::string> services;
+    std::vector<std::string> allow; ///< patterns it cannot work without
+};
+
+struct SeedFile
+{
+    std::string path;
+    unsigned mode = 0600;
+    std::string owner;
+    std::string content;
+};
+
+/// What a sandbox gives its agent. Only services whose sentinel is here are announced to the agent.
+struct Context
+{
+    std::string home;      ///< ${HOME}
+    std::string workspace; ///< ${WORKSPACE}: the first one
+    std::map<std::string, std::string> sentinels; ///< by service; ${SENTINEL:name}, ${SENTINEL_TAIL:name} (last 20)
+};
+
+/// Every agent and service. Immutable once loaded; any thread.
+class Catalog
+{
+public:
+    /// Reads paths::resourcesFolder()/"agents": services.json, common.json and one file per agent. An error names file and field.
+    static Result<Catalog> load(const std::filesystem::path& folder);
+
+    const std::vector<AgentDefinition>& agents() const { return m_agents; }
+    const std::vector<Service>& services() const { return m_services; }
+
+    /// NotFound lists the known agents and suggests the nearest name. The pointer lives as long as the catalog.
+    Result<const AgentDefinition*> findAgent(std::string_view nameOrAlias) const;
+    Result<const Service*> findService(std::string_view name) const;
+
+    /// Common variables, the agent's own, then each announced service's variables with its sentinel.
+    std::map<std::string, std::string> environment(const AgentDefinition& agent, const Context& context) const;
+    /// Values put into content are escaped as in a JSON or TOML string; those in "json" are put in before it is written out.
+    std::vector<SeedFile> files(const AgentDefinition& agent, const Context& context) const;
+
+    /// A fresh sentinel for every service that is not a keyOf.
+    std::map<std::string, std::string> newSentinels() const;
+    /// The proxy's "services" array (core/ARCHITECTURE.md), JSON, for the services with a sentinel and those that use their key.
+    std::string proxyServicesJson(const std::map<std::string, std::string>& sentinels) const;
+
+private:
+    std::vector<AgentDefinition> m_agents;
+    std::vector<Service> m_services;
+    std::map<std::string, std::string> m_commonEnvironment;
+};
+
+/// The arguments after "--": none, or first beginning with '-': appended to the agent's command; a bare word first:
+/// they are the command instead.
+std::vector<std::string> launchCommand(const AgentDefinition& agent, const std::vector<std::string>& arguments);
+
+/// sentinelPrefix + "proxy-managed-" + 32 random hex digits.
+std::string makeSentinel(const Service& service);
+
+} // namespace coldframe::agents
