@@ -89,9 +89,11 @@ def work_folder(images):
         namespace.remove(path)
 
 
-def parts_problem(folder, manifest, deep):
-    """None, or which part is missing or damaged. Without deep only sizes are compared."""
+def parts_problem(folder, manifest, deep, only=None):
+    """None, or which part (of those named in `only`) is missing or damaged. Without deep only sizes are compared."""
     for name, part in (manifest or {}).get("parts", {}).items():
+        if only and name not in only:
+            continue
         path = folder / name
         if not path.is_file():
             return f"{path} is missing"
