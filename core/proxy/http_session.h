@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "proxy/http1_parser.h"
+#include "proxy/proxy_core.h"
+#include "proxy/streams.h"
+
+namespace coldframe::proxy {
+
+/// HTTP/1.1 on one tunnel, plain or inside TLS: reads one request after another, decides anew for each, and runs it against a
+/// server. What is received is never passed on as it came.
+class HttpSession
+{
+public:
+    /// `refusal` not empty: every request is answered 403 with it (the tunnel's names do not agree).
+    HttpSession(ProxyCorePtr core, std::shared_ptr<Tunnel> tunnel, BufferedReaderPtr client, bool secure, std::string refusal);
+
+    /// Until the client or an exchange ends the connection. Leaves the client's stream closed.
+    asio::awaitable<void> run();
+
+private:
+    struct Upload;
+    struct Exchange;
+    enum class After { KeepAlive, Close, Aborted };
+
+    asio::awaitable<HttpResult<std::optional<RequestHead>>> readRequest();
+    asio::awaitable<After> handle(RequestHead request);
+    asio::awaitable<After> refuse(const RequestHead& request, ConnectionEvent event, int status, std::string rule,
+                                  std::string reason);
+    asio::awaitable<bool> sendRequest(Exchange& exchange);
+    asio::awaitable<HttpResult<ResponseHead>> readResponse(Exchange& exchange);
+    asio::awaitable<After> forward(Exchange& exchange);
+    asio::awaitable<After> sendResponse(Exchange& exchange, ResponseHead response);
+    asio::awaitable<After> switchProtocols(Exchange& exchange, ResponseHead response);
+    asio::awaitable<After> failedWithUpload(Exchange& exchange, HttpError error);
+    asio::awaitable<bool> waitForUpload(Exchange& exchange);
+    After leakedKey(Exchange& exchange, int tag);
+    static asio::awaitable<void> upload(std::shared_ptr<Upload> upload);
+
+    ProxyCorePtr m_core;
+    std::shared_ptr<Tunnel> m_tunnel;
+    BufferedReaderPtr m_client;
+    bool m_secure;
+    std::string m_refusal;
+    Watchdog m_watchdog;
+};
+
+} // namespace coldframe::proxy

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proxy/relay.h"
+
+#include "proxy/streams.h"
+
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+
+namespace coldframe::proxy {
+
+namespace {
+
+struct Shared
+{
+    explicit Shared(asio::io_context& io) : watchdog(io), ended(io) {}
+    BufferedReaderPtr client;
+    BufferedReaderPtr server;
+    RelayResult result;
+    Watchdog watchdog;
+    Notifier ended;
+    bool backwardDone = false;
+    bool over = false;
+
+    void abortBoth()
+    {
+        client->stream()->abort();
+        server->stream()->abort();
+    }
+};
+
+/// One direction. `tag` receives what the scan found.
+asio::awaitable<void> pump(std::shared_ptr<Shared> shared, BufferedReaderPtr from, ByteStreamPtr to,
+                           std::shared_ptr<const PatternSet> patterns, std::uint64_t* count, int* tag)
+{
+    StreamScanner scanner(std::move(patterns));
+    std::string out;
+    while (true) {
+        if (from->view().empty()) {
+            auto more = co_await from->fill();
+            if (!more) {
+                shared->abortBoth();
+                co_return;
+            }
+            if (*more == 0) {
+                break;
+            }
+        }
+        shared->watchdog.touch();
+        out.clear();
+        const std::size_t taken = from->view().size();
+        *tag = scanner.feed(from->view(), out);
+        from->consume(taken);
+        if (*tag >= 0) {
+            shared->abortBoth();
+            co_return;
+        }
+        *count += out.size();
+        if (!out.empty()) {
+            auto written = co_await to->write(out);
+            if (!written) {
+                shared->abortBoth();
+                co_return;
+            }
+        }
+        shared->watchdog.touch();
+    }
+    out.clear();
+    scanner.finish(out);
+    *count += out.size();
+    if (!out.empty()) {
+        auto written = co_await to->write(out);
+        if (!written) {
+            shared->abortBoth();
+            co_return;
+        }
+    }
+    co_await to->finish();
+}
+
+asio::awaitable<void> finishRead(PendingReadPtr pending)
+{
+    auto count = co_await pending->reader->fill();
+    pending->count = std::move(count);
+    pending->done = true;
+    pending->arrived.notify();
+}
+
+asio::awaitable<void> backward(std::shared_ptr<Shared> shared, std::shared_ptr<const PatternSet> keys,
+                               std::chrono::milliseconds afterwards)
+{
+    co_await pump(shared, shared->server, shared->client->stream(), std::move(keys), &shared->result.bytesIn,
+                  &shared->result.keyTag);
+    shared->backwardDone = true;
+    if (afterwards.count() > 0 && !shared->over) {
+        const std::weak_ptr<Shared> weak = shared;
+        shared->watchdog.arm(afterwards, [weak] {
+            if (const auto strong = weak.lock()) {
+                strong->abortBoth();
+            }
+        });
+    }
+    shared->ended.notify();
+}
+
+} // namespace
+
+PendingReadPtr startRead(asio::io_context& io, BufferedReaderPtr reader)
+{
+    auto pending = std::make_shared<PendingRead>(io);
+    pending->reader = std::move(reader);
+    asio::co_spawn(io, finishRead(pending), asio::detached);
+    return pending;
+}
+
+asio::awaitable<RelayResult> relay(asio::io_context& io, BufferedReaderPtr client, BufferedReaderPtr server,
+                                   RelayOptions options)
+{
+    auto shared = std::make_shared<Shared>(io);
+    shared->client = client;
+    shared->server = server;
+    const std::weak_ptr<Shared> weak = shared;
+    shared->watchdog.arm(options.idle, [weak] {
+        if (const auto strong = weak.lock()) {
+            strong->result.idle = true;
+            strong->abortBoth();
+        }
+    });
+    asio::co_spawn(io, backward(shared, options.keys, options.afterServer), asio::detached);
+    while (options.clientRead && !options.clientRead->done) {
+        co_await options.clientRead->arrived.wait();
+    }
+    co_await pump(shared, client, server->stream(), options.sentinels, &shared->result.bytesOut,
+                  &shared->result.sentinelTag);
+    while (!shared->backwardDone) {
+        co_await shared->ended.wait();
+    }
+    shared->over = true;
+    shared->watchdog.disarm();
+    co_return shared->result;
+}
+
+} // namespace coldframe::proxy

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "harness.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <arpa/inet.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+namespace proxytest {
+
+namespace {
+
+using KeyPtr = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
+using CertificatePtr = std::unique_ptr<X509, decltype(&X509_free)>;
+using BioPtr = std::unique_ptr<BIO, decltype(&BIO_free_all)>;
+
+std::string textOf(BIO* bio)
+{
+    std::string text(BIO_ctrl_pending(bio), '\0');
+    BIO_read(bio, text.data(), static_cast<int>(text.size()));
+    return text;
+}
+
+KeyPtr keyFrom(const std::string& pem)
+{
+    const BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free_all);
+    return {PEM_read_bio_PrivateKey(bio.get(), nullptr, nullptr, nullptr), &EVP_PKEY_free};
+}
+
+CertificatePtr certificateFrom(const std::string& pem)
+{
+    const BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), &BIO_free_all);
+    return {PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr), &X509_free};
+}
+
+void addExtension(X509* certificate, int nid, const std::string& value)
+{
+    X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, nullptr, nid, value.c_str());
+    X509_add_ext(certificate, extension, -1);
+    X509_EXTENSION_free(extension);
+}
+
+std::string headerValue(const std::string& head, const std::string& name)
+{
+    std::string lower = head;
+    std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    const std::size_t at = lower.find("\r\n" + name + ": ");
+    if (at == std::string::npos) {
+        return {};
+    }
+    const std::size_t start = at + name.size() + 4;
+    return head.substr(start, head.find("\r\n", start) - start);
+}
+
+/// A Content-Length or chunked body read from the wire.
+bool readBody(Wire& wire, const std::string& head, std::string& body)
+{
+    if (headerValue(head, "transfer-encoding") == "chunked") {
+        while (true) {
+            std::string line;
+            while (!line.ends_with("\r\n")) {
+                const std::string byte = wire.readExactly(1);
+                if (byte.empty()) {
+                    return false;
+                }
+                line += byte;
+            }
+            const std::size_t size = std::stoul(line, nullptr, 16);
+            if (size == 0) {
+                break;
+            }
+            const std::string data = wire.readExactly(size + 2);
+            if (data.size() != size + 2) {
+                return false;
+            }
+            body += data.substr(0, size);
+        }
+        std::string trailer;
+        while (trailer != "\r\n" && !trailer.ends_with("\r\n\r\n")) {
+            const std::string byte = wire.readExactly(1);
+            if (byte.empty()) {
+                return false;
+            }
+            trailer += byte;
+        }
+        return true;
+    }
+    const std::string length = headerValue(head, "content-length");
+    if (!length.empty()) {
+        body = wire.readExactly(std::stoul(length));
+        return body.size() == std::stoul(length);
+    }
+    return true;
+}
+
+} // namespace
+
+Certificate makeCertificate(const CertificateSpec& spec)
+{
+    const KeyPtr key(EVP_EC_gen("P-256"), &EVP_PKEY_free);
+    const CertificatePtr certificate(X509_new(), &X509_free);
+    X509* const x = certificate.get();
+    static long serial = 1000;
+    X509_set_version(x, X509_VERSION_3);
+    ASN1_INTEGER_set(X509_get_serialNumber(x), ++serial);
+    X509_gmtime_adj(X509_getm_notBefore(x), -86400);
+    X509_gmtime_adj(X509_getm_notAfter(x), spec.notAfterSeconds);
+    X509_set_pubkey(x, key.get());
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_UTF8,
+                               reinterpret_cast<const unsigned char*>(spec.name.c_str()), -1, -1, 0);
+    if (spec.isCa) {
+        addExtension(x, NID_basic_constraints, "critical,CA:TRUE");
+        addExtension(x, NID_key_usage, "critical,keyCertSign,cRLSign");
+    } else {
+        struct in_addr address{};
+        const bool isIp = ::inet_pton(AF_INET, spec.name.c_str(), &address) == 1;
+        addExtension(x, NID_subject_alt_name, (isIp ? "IP:" : "DNS:") + spec.name);
+    }
+    if (spec.issuer) {
+        const CertificatePtr issuer = certificateFrom(spec.issuer->certificatePem);
+        const KeyPtr issuerKey = keyFrom(spec.issuer->keyPem);
+        X509_set_issuer_name(x, X509_get_subject_name(issuer.get()));
+        X509_sign(x, issuerKey.get(), EVP_sha256());
+    } else {
+        X509_set_issuer_name(x, X509_get_subject_name(x));
+        X509_sign(x, key.get(), EVP_sha256());
+    }
+    const BioPtr certificateBio(BIO_new(BIO_s_mem()), &BIO_free_all);
+    const BioPtr keyBio(BIO_new(BIO_s_mem()), &BIO_free_all);
+    PEM_write_bio_X509(certificateBio.get(), x);
+    PEM_write_bio_PrivateKey(keyBio.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+    return {textOf(certificateBio.get()), textOf(keyBio.get())};
+}
+
+Wire::Wire(coldframe::UniqueFd fd) : m_fd(std::move(fd))
+{
+    const struct timeval limit = {10, 0};
+    ::setsockopt(m_fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    ::setsockopt(m_fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+}
+
+Wire::Wire(Wire&& other) noexcept
+    : m_fd(std::move(other.m_fd)), m_context(std::exchange(other.m_context, nullptr)), m_ssl(std::exchange(other.m_ssl, nullptr)),
+      m_buffer(std::move(other.m_buffer)), m_problem(std::move(other.m_problem))
+{
+}
+
+Wire::~Wire() { close(); }
+
+void Wire::close()
+{
+    SSL_free(m_ssl);
+    SSL_CTX_free(m_context);
+    m_ssl = nullptr;
+    m_context = nullptr;
+    m_fd.reset();
+}
+
+bool Wire::startTls(const std::string& name, const std::string& caPem, const std::string& alpn, const std::string& verifyName)
+{
+    m_context = SSL_CTX_new(TLS_client_method());
+    const CertificatePtr ca = certificateFrom(caPem);
+    X509_STORE_add_cert(SSL_CTX_get_cert_store(m_context), ca.get());
+    SSL_CTX_set_verify(m_context, SSL_VERIFY_PEER, nullptr);
+    m_ssl = SSL_new(m_context);
+    SSL_set_fd(m_ssl, m_fd.get());
+    const std::string expected = verifyName.empty() ? name : verifyName;
+    struct in_addr address{};
+    if (::inet_pton(AF_INET, expected.c_str(), &address) == 1) {
+        X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(m_ssl), expected.c_str());
+    } else {
+        SSL_set1_host(m_ssl, expected.c_str());
+    }
+    if (!name.empty() && ::inet_pton(AF_INET, name.c_str(), &address) != 1) {
+        SSL_ctrl(m_ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, const_cast<char*>(name.c_str()));
+    }
+    const std::string protocols = std::string(1, static_cast<char>(alpn.size())) + alpn;
+    SSL_set_alpn_protos(m_ssl, reinterpret_cast<const unsigned char*>(protocols.data()), static_cast<unsigned>(protocols.size()));
+    if (SSL_connect(m_ssl) == 1) {
+        return true;
+    }
+    char text[256] = {};
+    ERR_error_string_n(ERR_get_error(), text, sizeof text);
+    m_problem = text;
+    return false;
+}
+
+bool Wire::acceptTls(const Certificate& certificate)
+{
+    m_context = SSL_CTX_new(TLS_server_method());
+    const CertificatePtr own = certificateFrom(certificate.certificatePem);
+    const KeyPtr key = keyFrom(certificate.keyPem);
+    SSL_CTX_use_certificate(m_context, own.get());
+    SSL_CTX_use_PrivateKey(m_context, key.get());
+    m_ssl = SSL_new(m_context);
+    SSL_set_fd(m_ssl, m_fd.get());
+    return SSL_accept(m_ssl) == 1;
+}
+
+bool Wire::write(std::string_view data)
+{
+    while (!data.empty()) {
+        const ssize_t count = m_ssl ? SSL_write(m_ssl, data.data(), static_cast<int>(std::min<std::size_t>(data.size(), 1u << 20)))
+                                    : ::send(m_fd.get(), data.data(), data.size(), MSG_NOSIGNAL);
+        if (count <= 0) {
+            return false;
+        }
+        data.remove_prefix(static_cast<std::size_t>(count));
+    }
+    return true;
+}
+
+std::string Wire::readSome()
+{
+    if (!m_buffer.empty()) {
+        return std::exchange(m_buffer, {});
+    }
+    std::string data(65536, '\0');
+    errno = 0;
+    const ssize_t count = m_ssl ? SSL_read(m_ssl, data.data(), static_cast<int>(data.size()))
+                                : ::recv(m_fd.get(), data.data(), data.size(), 0);
+    data.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
+    return data;
+}
+
+std::string Wire::readHead()
+{
+    std::string all;
+    while (all.find("\r\n\r\n") == std::string::npos) {
+        const std::string more = readSome();
+        if (more.empty()) {
+            return {};
+        }
+        all += more;
+    }
+    const std::size_t end = all.find("\r\n\r\n") + 4;
+    m_buffer = all.substr(end);
+    return all.substr(0, end);
+}
+
+std::string Wire::readExactly(std::size_t count)
+{
+    std::string all;
+    while (all.size() < count) {
+        const std::string more = readSome();
+        if (more.empty()) {
+            return all;
+        }
+        all += more;
+    }
+    m_buffer = all.substr(count);
+    all.resize(count);
+    return all;
+}
+
+Wire::Reply Wire::readReply(bool headOnly)
+{
+    Reply reply;
+    reply.head = readHead();
+    if (reply.head.size() < 12) {
+        return reply;
+    }
+    reply.status = std::stoi(reply.head.substr(9, 3));
+    if (headOnly || reply.status / 100 == 1 || reply.status == 204 || reply.status == 304) {
+        reply.complete = true;
+        return reply;
+    }
+    reply.complete = readBody(*this, reply.head, reply.body);
+    return reply;
+}
+
+void Wire::endWriting()
+{
+    if (m_ssl) {
+        SSL_shutdown(m_ssl);
+    }
+    ::shutdown(m_fd.get(), SHUT_WR);
+}
+
+bool Wire::isEnded()
+{
+    for (int i = 0; i < 100000; ++i) {
+        if (readSome().empty()) {
+            return errno != EAGAIN;
+        }
+    }
+    return false;
+}
+
+std::string Wire::peerNames() const
+{
+    const CertificatePtr peer(SSL_get1_peer_certificate(m_ssl), &X509_free);
+    const BioPtr bio(BIO_new(BIO_s_mem()), &BIO_free_all);
+    const int at = X509_get_ext_by_NID(peer.get(), NID_subject_alt_name, -1);
+    X509V3_EXT_print(bio.get(), X509_get_ext(peer.get(), at), 0, 0);
+    return textOf(bio.get());
+}
+
+long Wire::peerValidityDays() const
+{
+    const CertificatePtr peer(SSL_get1_peer_certificate(m_ssl), &X509_free);
+    int days = 0;
+    int seconds = 0;
+    ASN1_TIME_diff(&days, &seconds, X509_get0_notBefore(peer.get()), X509_get0_notAfter(peer.get()));
+    return days;
+}
+
+std::string readRequest(Wire& wire, Origin& origin)
+{
+    const std::string head = wire.readHead();
+    if (head.empty()) {
+        return {};
+    }
+    origin.note(head);
+    std::string body;
+    if (headerValue(head, "expect") == "100-continue") {
+        wire.write("HTTP/1.1 100 Continue\r\n\r\n");
+    }
+    return readBody(wire, head, body) ? head + body : std::string();
+}
+
+} // namespace proxytest
