@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/result.h"
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <sys/types.h>
+#include <vector>
+
+namespace coldframe::guest {
+
+/// The JSON that the host sends, as plain data. The forms are in core/ARCHITECTURE.md, "Ports of a microVM".
+/// Everything is bounded and checked here, so the rest of the agent trusts these structures.
+
+struct ExecRequest
+{
+    std::string id;
+    std::vector<std::string> argv;
+    std::map<std::string, std::string> environment;
+    std::string cwd; ///< decoded; empty: the user's home
+    bool asRoot = false;
+    bool tty = false;
+    int rows = 24;
+    int columns = 80;
+    bool waitWorkspace = true;
+    bool keepOpen = false;
+};
+
+struct SetupFile
+{
+    std::string path;
+    mode_t mode = 0644;
+    bool ownedByAgent = false;
+    std::string content;
+};
+
+struct SetupWorkspace
+{
+    std::string path;
+    bool readOnly = false;
+};
+
+struct SetupRequest
+{
+    std::string generation;
+    std::string hostName;
+    double time = 0; ///< unix seconds
+    std::string entropy;
+    std::string userName;
+    uid_t uid = 1000;
+    gid_t gid = 1000;
+    std::string home;
+    std::string caPem;
+    std::map<std::string, std::string> environment;
+    std::vector<SetupWorkspace> workspaces;
+    std::vector<SetupFile> files;
+    bool dockerAtStart = false;
+};
+
+Result<ExecRequest> parseExecRequest(std::string_view json);
+Result<SetupRequest> parseSetupRequest(std::string_view json);
+
+} // namespace coldframe::guest
