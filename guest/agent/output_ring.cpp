@@ -9,7 +9,7 @@ namespace {
 constexpr std::size_t kChunkBytes = 16 * 1024;
 }
 
-void OutputRing::append(channel::ExecFrameType type, std::string_view data)
+void OutputRing::append(ExecFrameType type, std::string_view data)
 {
     while (!data.empty()) {
         if (m_chunks.empty() || m_chunks.back().type != type || m_chunks.back().data.size() >= kChunkBytes) {
@@ -44,7 +44,7 @@ OutputRing::Piece OutputRing::from(std::uint64_t offset, std::size_t maxBytes) c
     const auto after = std::upper_bound(m_chunks.begin(), m_chunks.end(), offset,
                                         [](std::uint64_t value, const Chunk& chunk) { return value < chunk.begin; });
     if (offset >= m_end || after == m_chunks.begin()) {
-        return {channel::ExecFrameType::Stdout, {}, offset};
+        return {ExecFrameType::Stdout, {}, offset};
     }
     const Chunk& chunk = *std::prev(after);
     const std::string_view data = std::string_view(chunk.data).substr(offset - chunk.begin, maxBytes);

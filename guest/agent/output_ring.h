@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "channel/exec_frames.h"
+#include "base/exec_frames.h"
 
 #include <cstdint>
 #include <deque>
@@ -17,12 +17,12 @@ class OutputRing
 public:
     struct Piece
     {
-        channel::ExecFrameType type{};
+        ExecFrameType type{};
         std::string_view data; ///< valid until the next append or trim
         std::uint64_t end = 0; ///< offset after it
     };
 
-    void append(channel::ExecFrameType type, std::string_view data);
+    void append(ExecFrameType type, std::string_view data);
     /// Drops whole bytes from the front until at most maxBytes are kept.
     void trim(std::size_t maxBytes);
     std::uint64_t begin() const { return m_begin; }
@@ -33,7 +33,7 @@ public:
 private:
     struct Chunk
     {
-        channel::ExecFrameType type;
+        ExecFrameType type;
         std::uint64_t begin;
         std::string data;
     };

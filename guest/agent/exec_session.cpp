@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "guest/agent/exec_session.h"
+
+#include "base/unique_fd.h"
+
+#include <algorithm>
+#include <asio/buffer.hpp>
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+#include <asio/write.hpp>
+#include <csignal>
+#include <fcntl.h>
+#include <pty.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <termios.h>
+
+namespace coldframe::guest {
+
+namespace {
+
+constexpr std::size_t kMaxPendingInput = 256 * 1024;
+constexpr std::uint32_t kCancel = 8;       // RFC 9113, section 7
+constexpr char kEndOfTransmission = '\x04'; // Ctrl-D: the line discipline makes an end of file of it
+
+Result<void> makePipe(UniqueFd& read, UniqueFd& write)
+{
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) {
+        return failErrno("Cannot make a pipe.", errno);
+    }
+    read.reset(ends[0]);
+    write.reset(ends[1]);
+    return {};
+}
+
+void assign(std::optional<asio::posix::stream_descriptor>& to, asio::io_context& io, UniqueFd& fd)
+{
+    to.emplace(io, fd.release());
+    to->non_blocking(true);
+}
+
+} // namespace
+
+Result<std::shared_ptr<ExecSession>> ExecSession::start(asio::io_context& io, Reaper& reaper,
+                                                        const ExecRequest& request, SpawnSpec spec)
+{
+    auto self = std::make_shared<ExecSession>(io);
+    self->m_tty = request.tty;
+    self->m_keepOpen = request.keepOpen || request.tty;
+    UniqueFd ours[3];
+    UniqueFd theirs[3];
+    if (request.tty) {
+        struct winsize size {};
+        size.ws_row = static_cast<unsigned short>(request.rows);
+        size.ws_col = static_cast<unsigned short>(request.columns);
+        int master = -1;
+        int slave = -1;
+        if (::openpty(&master, &slave, nullptr, nullptr, &size) != 0) {
+            return failErrno("Cannot open a terminal.", errno);
+        }
+        ours[0].reset(master);
+        theirs[0].reset(slave);
+        ::fcntl(master, F_SETFD, FD_CLOEXEC);
+        ::fcntl(slave, F_SETFD, FD_CLOEXEC);
+        struct termios modes {};
+        ::tcgetattr(slave, &modes);
+        modes.c_iflag |= IUTF8; // so that erasing removes a whole character
+        ::tcsetattr(slave, TCSANOW, &modes);
+        (void)!::fchown(slave, spec.account.uid, static_cast<gid_t>(-1));
+        spec.standardInput = spec.standardOutput = spec.standardError = slave;
+        spec.controllingTerminal = true;
+    } else {
+        COLDFRAME_CHECK(makePipe(theirs[0], ours[0]));
+        COLDFRAME_CHECK(makePipe(ours[1], theirs[1]));
+        COLDFRAME_CHECK(makePipe(ours[2], theirs[2]));
+        spec.standardInput = theirs[0].get();
+        spec.standardOutput = theirs[1].get();
+        spec.standardError = theirs[2].get();
+    }
+    COLDFRAME_TRY(self->m_pid, spawn(spec));
+    reaper.watch(self->m_pid, [self](int status) {
+        self->m_status = status;
+        asio::co_spawn(self->m_io, conclude(self), asio::detached);
+    });
+    assign(self->m_input, io, ours[0]);
+    if (request.tty) {
+        self->m_openOutputs = 1;
+        asio::co_spawn(io, drain(self, *self->m_input, ExecFrameType::Stdout), asio::detached);
+    } else {
+        assign(self->m_output, io, ours[1]);
+        assign(self->m_error, io, ours[2]);
+        self->m_openOutputs = 2;
+        asio::co_spawn(io, drain(self, *self->m_output, ExecFrameType::Stdout), asio::detached);
+        asio::co_spawn(io, drain(self, *self->m_error, ExecFrameType::Stderr), asio::detached);
+    }
+    asio::co_spawn(io, feed(self), asio::detached);
+    return self;
+}
+
+/// While somebody is attached, a program that writes faster than they read is slowed down as by a real terminal;
+/// with nobody there it runs on and the oldest output goes.
+bool ExecSession::isBacklogged() const
+{
+    return m_stream && m_ring.end() - m_sent > kRingBytes;
+}
+
+asio::awaitable<void> ExecSession::drain(std::shared_ptr<ExecSession> self, Descriptor& from, ExecFrameType type)
+{
+    std::string buffer(32 * 1024, '\0');
+    for (;;) {
+        while (self->isBacklogged()) {
+            co_await self->m_room.wait();
+        }
+        asio::error_code error;
+        const std::size_t got =
+            co_await from.async_read_some(asio::buffer(buffer), asio::redirect_error(asio::use_awaitable, error));
+        if (error) {
+            break; // end of file, or EIO once a terminal has no user any more
+        }
+        self->m_ring.append(type, std::string_view(buffer).substr(0, got));
+        if (!self->m_stream) {
+            self->m_ring.trim(kRingBytes);
+        }
+        self->m_changed.notify();
+    }
+    --self->m_openOutputs;
+    self->m_changed.notify();
+}
+
+asio::awaitable<void> ExecSession::feed(std::shared_ptr<ExecSession> self)
+{
+    for (;;) {
+        if (!self->m_pendingInput.empty() && self->m_input) {
+            const std::string taken = std::move(self->m_pendingInput);
+            self->m_pendingInput.clear();
+            asio::error_code error;
+            co_await asio::async_write(*self->m_input, asio::buffer(taken),
+                                       asio::redirect_error(asio::use_awaitable, error));
+            self->m_room.notify();
+            if (error && !self->m_tty) {
+                break; // the program closed its input
+            }
+            continue;
+        }
+        if (self->m_ended || (self->m_inputEnded && !self->m_tty)) {
+            break;
+        }
+        co_await self->m_inputReady.wait();
+    }
+    if (!self->m_tty && self->m_input) {
+        asio::error_code ignored;
+        self->m_input->close(ignored);
+    }
+    self->m_inputEnded = true;
+    self->m_room.notify();
+}
+
+/// After the program's end: its children may still hold the output, so what they write is taken until it is closed or
+/// nothing came for a while.
+asio::awaitable<void> ExecSession::conclude(std::shared_ptr<ExecSession> self)
+{
+    int quiet = 0;
+    int rounds = 0;
+    std::uint64_t seen = self->m_ring.end();
+    while (self->m_openOutputs > 0 && quiet < 5 && rounds < 100) {
+        co_await pause(self->m_io, std::chrono::milliseconds(30));
+        if (self->isBacklogged()) {
+            continue;
+        }
+        ++rounds;
+        quiet = self->m_ring.end() == seen ? quiet + 1 : 0;
+        seen = self->m_ring.end();
+    }
+    for (auto* descriptor : {&self->m_input, &self->m_output, &self->m_error}) {
+        if (*descriptor) {
+            asio::error_code ignored;
+            (*descriptor)->close(ignored);
+        }
+    }
+    self->m_ended = true;
+    self->m_changed.notify();
+    self->m_inputReady.notify();
+    self->m_room.notify();
+}
+
+asio::awaitable<void> ExecSession::sendOutput(std::shared_ptr<ExecSession> self, channel::StreamPtr stream,
+                                              std::uint64_t attachment)
+{
+    while (attachment == self->m_attachment) {
+        const OutputRing::Piece piece = self->m_ring.from(self->m_sent, kMaxExecPayload);
+        if (!piece.data.empty()) {
+            const std::string frame = encodeExecFrame(piece.type, piece.data);
+            const std::uint64_t end = piece.end;
+            const auto written = co_await stream->write(
+                std::span(reinterpret_cast<const std::uint8_t*>(frame.data()), frame.size()));
+            if (!written) {
+                self->detach(attachment, true);
+                co_return;
+            }
+            if (attachment == self->m_attachment) {
+                self->m_sent = end;
+                // Kept for a later attachment: what was sent, up to the ring's size.
+                if (self->m_ring.end() - self->m_sent <= kRingBytes) {
+                    self->m_ring.trim(kRingBytes);
+                }
+                self->m_room.notify();
+            }
+        } else if (self->m_ended) {
+            const int status = *self->m_status;
+            const std::string frame = encodeExecFrame(
+                ExecFrameType::Exit,
+                encodeExit(WIFEXITED(status) ? WEXITSTATUS(status) : 0, WIFSIGNALED(status) ? WTERMSIG(status) : 0));
+            const auto written = co_await stream->write(
+                std::span(reinterpret_cast<const std::uint8_t*>(frame.data()), frame.size()));
+            if (written) {
+                stream->finish();
+                self->m_delivered = true;
+            }
+            self->detach(attachment, false);
+            co_return;
+        } else {
+            co_await self->m_changed.wait();
+        }
+    }
+}
+
+asio::awaitable<void> ExecSession::attach(channel::StreamPtr stream)
+{
+    const auto self = shared_from_this();
+    if (m_stream) {
+        m_stream->reset(kCancel);
+    }
+    const std::uint64_t attachment = ++m_attachment;
+    m_stream = stream;
+    m_sent = m_ring.begin();
+    m_changed.notify();
+    m_room.notify();
+    asio::co_spawn(m_io, sendOutput(self, stream, attachment), asio::detached);
+
+    ExecFrameDecoder decoder;
+    std::string buffer(16 * 1024, '\0');
+    while (attachment == m_attachment) {
+        auto got = co_await stream->read(std::span(reinterpret_cast<std::uint8_t*>(buffer.data()), buffer.size()));
+        if (attachment != m_attachment) {
+            co_return;
+        }
+        if (!got) {
+            detach(attachment, true);
+            co_return;
+        }
+        if (*got == 0) {
+            // The host sends nothing more, the program's output goes on. A terminal has no end of input but Ctrl-D.
+            if (!m_tty) {
+                apply({ExecFrameType::StdinEnd, {}});
+            }
+            // A reset after this would only be noticed with the next output, so it is looked for.
+            co_await pause(m_io, std::chrono::milliseconds(500));
+            continue;
+        }
+        decoder.feed(std::string_view(buffer).substr(0, *got));
+        for (;;) {
+            auto frame = decoder.next();
+            if (!frame) {
+                stream->reset(kCancel);
+                detach(attachment, true);
+                co_return;
+            }
+            if (!*frame) {
+                break;
+            }
+            apply(**frame);
+        }
+        while (m_pendingInput.size() > kMaxPendingInput && !m_ended && attachment == m_attachment) {
+            co_await m_room.wait();
+        }
+    }
+}
+
+void ExecSession::apply(const ExecFrame& frame)
+{
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned>(static_cast<unsigned char>(frame.payload[i])); };
+    const bool hasInput = m_input && m_input->is_open();
+    switch (frame.type) {
+    case ExecFrameType::Stdin:
+        if (!m_inputEnded && hasInput) {
+            m_pendingInput += frame.payload;
+        }
+        break;
+    case ExecFrameType::StdinEnd:
+        if (m_tty && hasInput) {
+            m_pendingInput += kEndOfTransmission;
+        } else {
+            m_inputEnded = true;
+        }
+        break;
+    case ExecFrameType::Resize:
+        if (m_tty && hasInput && frame.payload.size() == 4) {
+            struct winsize size {};
+            size.ws_row = static_cast<unsigned short>(std::clamp((byte(0) << 8) | byte(1), 1u, 1000u));
+            size.ws_col = static_cast<unsigned short>(std::clamp((byte(2) << 8) | byte(3), 1u, 1000u));
+            ::ioctl(m_input->native_handle(), TIOCSWINSZ, &size);
+        }
+        break;
+    case ExecFrameType::Signal:
+        if (!m_status && frame.payload.size() == 1 && byte(0) >= 1 && byte(0) <= 64) {
+            pid_t group = -1;
+            if (!m_tty || !hasInput || ::ioctl(m_input->native_handle(), TIOCGPGRP, &group) != 0 || group <= 1) {
+                group = m_pid;
+            }
+            ::kill(-group, static_cast<int>(byte(0)));
+        }
+        break;
+    default:
+        break; // frames of the other direction
+    }
+    m_inputReady.notify();
+}
+
+void ExecSession::killGroup(int signal)
+{
+    // Once reaped, the number may be another group's.
+    if (!m_status && m_pid > 1) {
+        ::kill(-m_pid, signal);
+    }
+}
+
+asio::awaitable<void> ExecSession::endGroup(std::shared_ptr<ExecSession> self)
+{
+    self->killGroup(SIGTERM);
+    for (int i = 0; i < 40 && !self->m_ended; ++i) {
+        co_await pause(self->m_io, std::chrono::milliseconds(50));
+    }
+    self->killGroup(SIGKILL);
+}
+
+void ExecSession::detach(std::uint64_t attachment, bool lost)
+{
+    if (attachment != m_attachment) {
+        return;
+    }
+    ++m_attachment;
+    m_stream.reset();
+    m_ring.trim(kRingBytes);
+    m_changed.notify();
+    m_room.notify();
+    if (lost && !m_keepOpen && !m_ended) {
+        asio::co_spawn(m_io, endGroup(shared_from_this()), asio::detached);
+    }
+}
+
+} // namespace coldframe::guest
