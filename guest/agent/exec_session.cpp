@@ -208,9 +208,8 @@ asio::awaitable<void> ExecSession::sendOutput(std::shared_ptr<ExecSession> self,
             }
         } else if (self->m_ended) {
             const int status = *self->m_status;
-            const std::string frame = encodeExecFrame(
-                ExecFrameType::Exit,
-                encodeExit(WIFEXITED(status) ? WEXITSTATUS(status) : 0, WIFSIGNALED(status) ? WTERMSIG(status) : 0));
+            const std::string frame = encodeExit(WIFEXITED(status) ? WEXITSTATUS(status) : 0,
+                                                 WIFSIGNALED(status) ? WTERMSIG(status) : 0);
             const auto written = co_await stream->write(
                 std::span(reinterpret_cast<const std::uint8_t*>(frame.data()), frame.size()));
             if (written) {

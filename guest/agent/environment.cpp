@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "guest/agent/environment.h"
+
+namespace coldframe::guest {
+
+std::map<std::string, std::string> trustEnvironment(const std::string& bundle)
+{
+    std::map<std::string, std::string> variables;
+    for (const char* name : {"NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO",
+                             "CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "PIP_CERT", "DENO_CERT", "CODEX_CA_CERTIFICATE"}) {
+        variables[name] = bundle;
+    }
+    return variables;
+}
+
+std::map<std::string, std::string> execEnvironment(const Account& account,
+                                                   const std::map<std::string, std::string>& sandbox,
+                                                   const std::map<std::string, std::string>& own)
+{
+    std::map<std::string, std::string> variables = trustEnvironment(kCaBundle);
+    variables["HOME"] = account.home;
+    variables["USER"] = account.name;
+    variables["LOGNAME"] = account.name;
+    variables["SHELL"] = account.shell;
+    variables["LANG"] = "C.UTF-8";
+    variables["TERM"] = "xterm-256color";
+    variables["COLORTERM"] = "truecolor";
+    variables["PATH"] = "/opt/coldframe/agent/bin:/home/agent/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:"
+                        "/usr/bin:/sbin:/bin";
+    if (account.uid != 0) {
+        variables["XDG_RUNTIME_DIR"] = "/run/user/" + std::to_string(account.uid);
+    }
+    for (const auto* more : {&sandbox, &own}) {
+        for (const auto& [name, value] : *more) {
+            variables[name] = value;
+        }
+    }
+    return variables;
+}
+
+} // namespace coldframe::guest
