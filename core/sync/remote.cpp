@@ -228,6 +228,9 @@ Result<void> Remote::flush()
 
 bool Remote::hasInput()
 {
+    if (m_changed) {
+        return true; // came in between the answers of an exchange
+    }
     const auto waiting = m_stream.pending();
     return !waiting || *waiting;
 }

@@ -161,6 +161,9 @@ Result<void> Session::resume(Accept accept)
             return fail(ErrorCode::InvalidArgument, "The sync is not paused for that.");
         }
         shared.accept = accept;
+        shared.status.pause = PauseKind::None; // a flush that follows waits for the outcome
+        shared.status.pauseReason.clear();
+        shared.status.state = SyncState::Scanning;
     }
     shared.notify();
     return {};

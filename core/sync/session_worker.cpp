@@ -20,10 +20,11 @@ namespace {
 
 constexpr auto kQuiet = 25ms;          ///< changes are gathered until it is this quiet …
 constexpr auto kLongestGathering = 200ms; ///< … but no longer than this
+constexpr auto kLossWindow = 60s;      ///< deletions within it count together
 constexpr auto kSaveAfter = 1000ms;
 constexpr auto kFullEvery = 60s;       ///< writes through memory maps raise no events
 constexpr auto kPollWithoutWatches = 1000ms;
-constexpr auto kReportEvery = 100ms;
+constexpr auto kRootEvery = 2000ms;    ///< a folder above the root may be moved or unmounted without an event
 
 } // namespace
 
@@ -82,6 +83,7 @@ void Session::Worker::loadState()
 Result<void> Session::Worker::run()
 {
     m_firstCycle = true;
+    m_lastFull = Clock::now();
     report(SyncState::Scanning);
     loadState();
     COLDFRAME_CHECK(m_remote.handshake());
@@ -195,7 +197,10 @@ Result<void> Session::Worker::wait()
                              {m_remote.fd(), POLLIN, 0},
                              {m_host ? m_host->scanner().watchFd() : -1, POLLIN, 0}};
         const bool buffered = m_remote.hasInput();
-        const int ready = ::poll(entries, 3, buffered ? 0 : static_cast<int>(std::clamp<std::int64_t>(left.count() + 1, 0, 60'000)));
+        const int ready = ::poll(entries, 3, buffered ? 0 : static_cast<int>(std::clamp<std::int64_t>(left.count() + 1, 0, kRootEvery.count())));
+        if (m_pause == PauseKind::None && !isRootInPlace()) {
+            return {};
+        }
         if (entries[0].revents != 0) {
             return {};
         }
@@ -216,7 +221,11 @@ Result<void> Session::Worker::wait()
             COLDFRAME_CHECK(persist(false));
             continue;
         }
-        if (now >= m_lastFull + kFullEvery || !hostWatched || !m_remote.isWatching()) {
+        if (now >= m_lastFull + kFullEvery) {
+            m_lastFull = now; // also when the cycle cannot scan, so that this does not spin
+            m_fullNext = true;
+        }
+        if (!hostWatched || !m_remote.isWatching()) {
             m_fullNext = true;
         }
         return {};
@@ -248,6 +257,14 @@ void Session::Worker::pause(PauseKind kind, std::string reason)
     }
     m_pause = kind;
     m_pauseReason = std::move(reason);
+}
+
+bool Session::Worker::isRootInPlace() const
+{
+    struct stat now {};
+    struct stat own {};
+    return m_host && ::lstat(m_shared.options.root.c_str(), &now) == 0 && ::fstat(m_host->root(), &own) == 0 &&
+           now.st_ino == own.st_ino && now.st_dev == own.st_dev;
 }
 
 /// The root must be the folder it was. False after a pause.
@@ -308,6 +325,7 @@ bool Session::Worker::checkDeletions(const Plan& plan)
     const Node& host = m_host->scanner().tree();
     if (std::exchange(m_deletionsAccepted, false)) {
         m_pause = PauseKind::None;
+        m_recentLosses.clear();
         return true;
     }
     if (host.children.empty() && !plan.guestOperations.empty() &&
@@ -315,17 +333,28 @@ bool Session::Worker::checkDeletions(const Plan& plan)
         pause(PauseKind::RootEmptied, "The folder on the host was emptied. Accept this to empty the sandbox's copy too.");
         return false;
     }
-    const std::size_t lost = countLostFiles(plan.hostOperations);
-    const std::size_t all = countFiles(host);
+    const std::size_t now = countLostFiles(plan.hostOperations);
     const SyncLimits& limits = m_shared.options.limits;
-    const bool everything = lost >= 2 && lost == all;
+    // A long deletion arrives in pieces, each of them small; what counts is all of it.
+    while (!m_recentLosses.empty() && Clock::now() - m_recentLosses.front().first > kLossWindow) {
+        m_recentLosses.pop_front();
+    }
+    std::size_t before = 0;
+    for (const auto& [time, count] : m_recentLosses) {
+        before += count;
+    }
+    const std::size_t remaining = countFiles(host);
+    const std::size_t lost = now == 0 ? 0 : before + now;
+    const std::size_t all = before + remaining;
+    const bool everything = lost >= 2 && now == remaining;
     if (everything || (lost > limits.massDeletionFiles && lost * 100 > all * limits.massDeletionPercent)) {
         pause(PauseKind::MassDeletion, "The sandbox deleted " + std::to_string(lost) + " of " + std::to_string(all) +
                                            " files. Accept this to delete them on the host too (they go to the trash).");
         return false;
     }
-    if (m_pause != PauseKind::None) {
-        m_pause = PauseKind::None;
+    m_pause = PauseKind::None;
+    if (now > 0) {
+        m_recentLosses.emplace_back(Clock::now(), now);
     }
     return true;
 }
@@ -505,6 +534,12 @@ void Session::Worker::report(SyncState state)
     case SyncState::Offline: next.text = "Offline"; break;
     }
     m_lastReport = Clock::now();
+    {
+        const std::lock_guard guard(m_shared.mutex);
+        if (m_shared.accept) {
+            return; // the pause has been answered; the next cycle says what became of it
+        }
+    }
     m_shared.publish(std::move(next));
 }
 

@@ -28,6 +28,7 @@ private:
     void takeRequests();
     Result<void> cycle();
     Result<bool> scanBoth();
+    bool isRootInPlace() const;
     bool checkRoot();
     bool checkDeletions(const Plan& plan);
     Result<void> applyToGuest(const std::vector<Operation>& operations);
@@ -68,6 +69,7 @@ private:
     std::vector<Note> m_problems;
     std::set<std::string> m_failedRepositories;
     std::set<std::string> m_failedPaths;
+    std::deque<std::pair<Clock::time_point, std::size_t>> m_recentLosses;
     Clock::time_point m_lastCycle{};
     Clock::time_point m_lastFull{};
     Clock::time_point m_lastSave{};

@@ -9,7 +9,7 @@ namespace coldframe::sync {
 
 namespace {
 constexpr std::uint32_t kMask = IN_CREATE | IN_DELETE | IN_MODIFY | IN_ATTRIB | IN_MOVED_FROM | IN_MOVED_TO |
-                                IN_CLOSE_WRITE | IN_ONLYDIR | IN_EXCL_UNLINK;
+                                IN_CLOSE_WRITE | IN_MOVE_SELF | IN_DELETE_SELF | IN_ONLYDIR | IN_EXCL_UNLINK;
 } // namespace
 
 Watcher::Watcher() : m_fd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {}
