@@ -161,13 +161,13 @@ std::optional<RecordEvent> RecordLayer::nextHandshake()
     const std::size_t wantedLength = m_side == Side::Guest ? kHelloPayloadBytes : 0;
     for (;;) {
         const auto bytes = unread();
-        const auto found = std::search(bytes.begin(), bytes.end(), kMagic.begin(), kMagic.end());
-        if (found == bytes.end()) {
+        const void* found = bytes.empty() ? nullptr : ::memmem(bytes.data(), bytes.size(), kMagic.data(), kMagic.size());
+        if (found == nullptr) {
             // The last three bytes may be the beginning of a magic number.
             m_inputBegin = m_input.size() - std::min(bytes.size(), kMagic.size() - 1);
             return std::nullopt;
         }
-        m_inputBegin += static_cast<std::size_t>(found - bytes.begin());
+        m_inputBegin += static_cast<std::size_t>(static_cast<const std::uint8_t*>(found) - bytes.data());
         const auto rest = unread();
         if (rest.size() < kRecordHeaderBytes) {
             return std::nullopt;

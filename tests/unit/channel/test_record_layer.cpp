@@ -97,6 +97,9 @@ void TestRecordLayer::aRecordLooksAsDocumented()
     QCOMPARE(bytes.substr(8, 16), std::string(16, '\xab'));
     QCOMPARE(bytes.substr(24, 8), std::string("\1\2\3\4\0\0\0\2", 8));
     QCOMPARE(bytes.substr(36), std::string("hi"));
+    // Made by another implementation of XXH32.
+    const QByteArray known = QByteArray::fromHex("434652310300000001010101010101010101010101010101000000010000000308802354616263");
+    QCOMPARE(QByteArray::fromStdString(record(RecordType::Data, 1, 1, "abc")), known);
 }
 
 void TestRecordLayer::bothSidesMeetAndCarryData()
