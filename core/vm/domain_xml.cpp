@@ -63,6 +63,48 @@ tl::unexpected<Error> invalid(const std::string& what)
     return fail(ErrorCode::InvalidArgument, what);
 }
 
+bool isPlain(char c)
+{
+    return consistsOf(std::string_view(&c, 1), "/._-", 1);
+}
+
+/// Percent-encoded, so that whatever libvirt's XML writer does to quotes and letters, the value comes back the same.
+std::string encode(std::string_view text)
+{
+    constexpr char kDigits[] = "0123456789ABCDEF";
+    std::string encoded;
+    for (const char c : text) {
+        if (isPlain(c)) {
+            encoded += c;
+        } else {
+            const auto byte = static_cast<unsigned char>(c);
+            encoded += {'%', kDigits[byte >> 4], kDigits[byte & 15]};
+        }
+    }
+    return encoded;
+}
+
+std::optional<std::string> decode(std::string_view text)
+{
+    const auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1; };
+    std::string decoded;
+    for (std::size_t index = 0; index < text.size(); ++index) {
+        if (text[index] != '%') {
+            if (!isPlain(text[index])) {
+                return std::nullopt;
+            }
+            decoded += text[index];
+            continue;
+        }
+        if (index + 2 >= text.size() || digit(text[index + 1]) < 0 || digit(text[index + 2]) < 0) {
+            return std::nullopt;
+        }
+        decoded += static_cast<char>(digit(text[index + 1]) * 16 + digit(text[index + 2]));
+        index += 2;
+    }
+    return decoded;
+}
+
 /// Appends lines of XML; values are escaped on the way and the first that cannot be is remembered.
 class Writer
 {
@@ -143,8 +185,8 @@ Result<void> check(const MachineDescription& machine)
     if (!machine.uuid.empty() && (machine.uuid.size() != 36 || !consistsOf(machine.uuid, "-", 36))) {
         return invalid("“" + machine.uuid + "” is not a UUID.");
     }
-    if (!escapeXml(machine.title) || !escapeXml(machine.owner)) {
-        return invalid("The title or owner of the machine holds a control character or is not UTF-8.");
+    if (!escapeXml(machine.title)) {
+        return invalid("The title of the machine holds a control character or is not UTF-8.");
     }
     COLDFRAME_CHECK(checkPath("emulator", machine.emulator));
     COLDFRAME_CHECK(checkPath("kernel", machine.kernel));
@@ -306,7 +348,7 @@ Result<std::string> domainXml(const MachineDescription& machine)
     }
     xml.line("  <metadata>");
     xml.line("    <coldframe:sandbox xmlns:coldframe='%' id='%' generation='%' owner='%'/>",
-             {kMetadataNamespace, machine.sandboxId, machine.generation, machine.owner});
+             {kMetadataNamespace, machine.sandboxId, machine.generation, encode(machine.owner)});
     xml.line("  </metadata>");
     xml.line("  <memory unit='MiB'>%</memory>", {std::to_string(machine.memoryMiB)});
     // More than one emulated CPU shows races in QEMU's atomics.
@@ -371,16 +413,7 @@ std::optional<std::string> attribute(std::string_view element, std::string_view 
         if (end == std::string_view::npos) {
             return std::nullopt;
         }
-        std::string value(element.substr(from, end - from));
-        constexpr std::pair<const char*, char> kEntities[] = {
-            {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&apos;", '\''}, {"&#39;", '\''}, {"&amp;", '&'}};
-        for (const auto& [entity, character] : kEntities) {
-            const std::string text = entity;
-            for (auto at = value.find(text); at != std::string::npos; at = value.find(text, at + 1)) {
-                value.replace(at, text.size(), 1, character);
-            }
-        }
-        return value;
+        return decode(element.substr(from, end - from));
     }
     return std::nullopt;
 }

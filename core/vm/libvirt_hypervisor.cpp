@@ -121,7 +121,7 @@ std::pair<StopReason, std::string> explainStop(int detail)
 class LibvirtHypervisor::Impl : public std::enable_shared_from_this<Impl>
 {
 public:
-    explicit Impl(std::string owner) : m_owner(std::move(owner)), m_loop(LibvirtEventLoop::acquire()) {}
+    explicit Impl(std::string owner) : m_owner(std::move(owner)) { ensureLibvirtEventLoop(); }
 
     void begin()
     {
@@ -194,7 +194,6 @@ private:
     void work();
 
     const std::string m_owner;
-    const std::shared_ptr<LibvirtEventLoop> m_loop;
 
     std::mutex m_handlerMutex; ///< held while the handler runs
     EventHandler m_handler;
