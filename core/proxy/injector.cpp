@@ -110,12 +110,21 @@ Result<std::vector<Service>> servicesFromJson(std::string_view json)
                 service.strip.push_back(lowerCase(name));
             }
             service.sentinel = item.value("sentinel", std::string());
+            service.keyOf = item.value("keyOf", std::string());
             service.pathPrefixes = item.value("pathPrefixes", std::vector<std::string>());
             if (service.name.empty() || !isHeaderName(service.header) || !isGoodFormat(service.format)) {
                 return fail(ErrorCode::InvalidArgument,
                             "The service \"" + service.name + "\" has a header or format that cannot be written.");
             }
             services.push_back(std::move(service));
+        }
+        for (Service& service : services) {
+            const auto owner = std::find_if(services.begin(), services.end(), [&service](const Service& other) {
+                return !service.keyOf.empty() && other.name == service.keyOf;
+            });
+            if (owner != services.end() && service.sentinel.empty()) {
+                service.sentinel = owner->sentinel;
+            }
         }
     } catch (const nlohmann::json::exception& error) {
         return fail(ErrorCode::InvalidArgument, "A service is described wrongly.", error.what());
@@ -152,8 +161,8 @@ void Injector::rebuildPatterns()
     auto sentinels = std::make_shared<PatternSet>();
     for (std::size_t i = 0; i < m_services.size(); ++i) {
         const Service& service = m_services[i];
-        if (const auto key = m_keys.find(service.name); key != m_keys.end()) {
-            keys->addKeyForms(key->second.view(), static_cast<int>(i));
+        if (const SecretBuffer* key = keyFor(service)) {
+            keys->addKeyForms(key->view(), static_cast<int>(i));
         }
         if (!service.sentinel.empty()) {
             sentinels->add(randomPartOf(service.sentinel), static_cast<int>(i));
@@ -165,11 +174,17 @@ void Injector::rebuildPatterns()
     m_sentinelPatterns = std::move(sentinels);
 }
 
+const SecretBuffer* Injector::keyFor(const Service& service) const
+{
+    const auto key = m_keys.find(service.keyOf.empty() ? service.name : service.keyOf);
+    return key == m_keys.end() ? nullptr : &key->second;
+}
+
 const Service* Injector::choose(const Identity& identity, const RequestHead& request) const
 {
     const Service* chosen = nullptr;
     for (const Service& service : m_services) {
-        const bool fits = service.port == identity.port && m_keys.count(service.name) > 0
+        const bool fits = service.port == identity.port && keyFor(service) != nullptr
                           && std::find(service.hosts.begin(), service.hosts.end(), identity.host) != service.hosts.end();
         if (!fits) {
             continue;
@@ -208,7 +223,8 @@ Injection Injector::plan(const Identity& identity, bool verifiedTls, const Reque
     }
     const auto outOfPlace = [&](const std::string& text, bool credentialField) {
         for (const Service& other : m_services) {
-            const bool ownField = credentialField && service == &other;
+            // Services that share a key share its sentinel too.
+            const bool ownField = credentialField && service && service->sentinel == other.sentinel;
             if (!other.sentinel.empty() && !ownField && text.find(randomPartOf(other.sentinel)) != std::string::npos) {
                 return &other;
             }
@@ -223,8 +239,11 @@ Injection Injector::plan(const Identity& identity, bool verifiedTls, const Reque
         leaked = outOfPlace(searchable(field), service && carriesCredentials(*service, field.name));
     }
     if (leaked) {
-        const bool ownHost = std::find(leaked->hosts.begin(), leaked->hosts.end(), identity.host) != leaked->hosts.end();
-        if (ownHost && verifiedTls && m_keys.count(leaked->name) == 0) {
+        const bool ownHost = std::any_of(m_services.begin(), m_services.end(), [&](const Service& other) {
+            return other.sentinel == leaked->sentinel
+                   && std::find(other.hosts.begin(), other.hosts.end(), identity.host) != other.hosts.end();
+        });
+        if (ownHost && verifiedTls && !keyFor(*leaked)) {
             result.blockedReason = "No key is stored for " + leaked->name + "; the user can add one with: coldframe keys set "
                                    + leaked->name;
             return result;
@@ -243,8 +262,8 @@ bool Injector::write(const std::string& name, RequestHead& request) const
 {
     const auto service = std::find_if(m_services.begin(), m_services.end(),
                                       [&name](const Service& other) { return other.name == name; });
-    const auto key = m_keys.find(name);
-    if (service == m_services.end() || key == m_keys.end()) {
+    const SecretBuffer* key = service == m_services.end() ? nullptr : keyFor(*service);
+    if (!key) {
         return false;
     }
     request.headers.remove(service->header);
@@ -256,7 +275,7 @@ bool Injector::write(const std::string& name, RequestHead& request) const
     request.headers.remove("range");
     request.headers.remove("if-range");
     request.headers.remove("sec-websocket-extensions");
-    request.headers.add(service->header, render(service->format, key->second.view()));
+    request.headers.add(service->header, render(service->format, key->view()));
     return true;
 }
 

@@ -19,6 +19,7 @@ namespace coldframe::proxy {
 struct Service
 {
     std::string name;
+    std::string keyOf;                     ///< not empty: uses that service's key and sentinel
     std::vector<std::string> hosts;        ///< normalised names
     std::uint16_t port = 443;
     std::string header;                    ///< "x-api-key"
@@ -65,6 +66,7 @@ public:
 
 private:
     void rebuildPatterns();
+    const SecretBuffer* keyFor(const Service& service) const;
     const Service* choose(const Identity& identity, const RequestHead& request) const;
 
     std::vector<Service> m_services;

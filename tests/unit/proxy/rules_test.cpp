@@ -270,6 +270,23 @@ private slots:
         QVERIFY(!injector.keyPatterns()->isEmpty());
     }
 
+    void servicesThatShareAKeyShareItsPlaceholder()
+    {
+        Injector injector;
+        injector.setServices(*servicesFromJson(R"([{"name":"github","hosts":["api.github.com"],"header":"authorization",
+            "format":"Bearer {key}","sentinel":"gho_proxy-managed-77aa88bb99cc"},{"name":"github-git","keyOf":"github",
+            "hosts":["github.com"],"header":"authorization","format":"Basic {base64:x-access-token:{key}}","strip":["authorization"]}])"));
+        const std::string field = "Authorization: Basic " + base64Encode("x:gho_proxy-managed-77aa88bb99cc") + "\r\n";
+        QVERIFY(inject(injector, identityOf("github.com"), true, "/a.git", field).injection.blockedReason.find("No key is stored")
+                != std::string::npos);
+        QVERIFY(injector.setKey("github", SecretBuffer("ghp_0123456789abcdef")).has_value());
+        const Planned planned = inject(injector, identityOf("github.com"), true, "/a.git", field);
+        QCOMPARE(planned.injection.service, std::string("github-git"));
+        QCOMPARE(*planned.request.headers.find("authorization"),
+                 std::string("Basic ") + base64Encode("x-access-token:ghp_0123456789abcdef"));
+        QVERIFY(!inject(injector, identityOf("gist.example.com"), true, "/", field).injection.alert.empty());
+    }
+
     // D.3 pitfall 18: a stored key cannot write header lines.
     void pitfall18_keysWithLineBreaksAreRefused()
     {
