@@ -204,6 +204,7 @@ std::string Catalog::proxyServicesJson(const std::map<std::string, std::string>&
             continue;
         }
         list.push_back({{"name", service.name},
+                        {"keyOf", service.keyOf},
                         {"hosts", service.hosts},
                         {"header", service.header},
                         {"format", service.format},

@@ -118,6 +118,7 @@ private slots:
         QCOMPARE(json.size(), std::size_t{2});
         QCOMPARE(json[0]["sentinel"], nlohmann::json("gho_s"));
         QCOMPARE(json[1]["name"], nlohmann::json("github-git"));
+        QCOMPARE(json[1]["keyOf"], nlohmann::json("github"));
         QCOMPARE(json[1]["format"], nlohmann::json("Basic {base64:x-access-token:{key}}"));
     }
 
