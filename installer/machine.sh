@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+# Sourced by installer/start and tests/run: which distribution this is, which packages are missing, the user.
+
+# Prints the column of packages.tsv for this machine, counted from 1; nothing when it is not in the table.
+distributionColumn() {
+  local id="" version="" like=""
+  id=$(. /etc/os-release && echo "${ID:-}")
+  version=$(. /etc/os-release && echo "${VERSION_ID:-}")
+  like=$(. /etc/os-release && echo "${ID_LIKE:-}")
+  case "$id-$version" in
+    debian-12) echo 3 ;;
+    debian-13) echo 4 ;;
+    ubuntu-*) echo 5 ;;
+    fedora-*) echo 6 ;;
+    arch-*) echo 7 ;;
+    opensuse*) echo 8 ;;
+    *) case " $like " in *" ubuntu "*) echo 5 ;; *" debian "*) echo 4 ;; *" fedora "*) echo 6 ;; *" arch "*) echo 7 ;; *suse*) echo 8 ;; esac ;;
+  esac
+}
+
+distributionIsTested() { case "$(distributionColumn)" in 3 | 4) return 0 ;; *) return 1 ;; esac; }
+
+# "why<TAB>packages" for each line of the table with one of the given uses.
+neededPackages() {
+  local column table
+  column=$(distributionColumn)
+  table=$(dirname "${BASH_SOURCE[0]}")/packages.tsv
+  [ -n "$column" ] || return 1
+  awk -F'\t' -v column="$column" -v uses=" $* " '!/^#/ && index(uses, " " $1 " ") && $column != "-" { print $2 "\t" $column }' "$table"
+}
+
+packageIsInstalled() {
+  case "$(distributionColumn)" in
+    3 | 4 | 5) [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
+    7) pacman -Q "$1" >/dev/null 2>&1 ;;
+    *) rpm -q --whatprovides "$1" >/dev/null 2>&1 ;;
+  esac
+}
+
+# Those of the packages that are not there, one a line: "package<TAB>why".
+missingPackages() {
+  local why packages package
+  neededPackages "$@" | while IFS=$'\t' read -r why packages; do
+    for package in $packages; do
+      packageIsInstalled "$package" || printf '%s\t%s\n' "$package" "$why"
+    done
+  done
+}
+
+# Installs packages given as arguments; needs root or sudo.
+installPackages() {
+  local asRoot=()
+  [ "$(id -u)" = 0 ] || asRoot=(sudo)
+  case "$(distributionColumn)" in
+    3 | 4 | 5)
+      "${asRoot[@]}" apt-get -q update &&
+        "${asRoot[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "$@" ;;
+    6) "${asRoot[@]}" dnf -y install "$@" ;;
+    7) "${asRoot[@]}" pacman -S --needed --noconfirm "$@" ;;
+    8) "${asRoot[@]}" zypper --non-interactive install "$@" ;;
+    *) return 1 ;;
+  esac
+}
+
+# A first free range of 65536 ids after those in the file.
+nextIdRange() {
+  awk -F: 'BEGIN { top = 100000 } { end = $2 + $3; if (end > top) top = end } END { printf "%d-%d", top, top + 65535 }' "$1" 2>/dev/null
+}
+
+# As root: the user exists, has ranges for user namespaces, and may use KVM where there is one.
+ensureUser() {
+  local name=$1
+  id "$name" >/dev/null 2>&1 || useradd --create-home --shell "${2:-/bin/bash}" "$name"
+  touch /etc/subuid /etc/subgid
+  grep -q "^$name:" /etc/subuid || usermod --add-subuids "$(nextIdRange /etc/subuid)" "$name"
+  grep -q "^$name:" /etc/subgid || usermod --add-subgids "$(nextIdRange /etc/subgid)" "$name"
+  if getent group kvm >/dev/null && ! id -nG "$name" | grep -qw kvm; then
+    usermod --append --groups kvm "$name"
+  fi
+}
+
+# As root: the runtime folder that a log-in session would have made.
+ensureRuntimeFolder() {
+  local uid
+  uid=$(id -u "$1")
+  install -d -m 0755 /run/user
+  [ -d "/run/user/$uid" ] || install -d -m 0700 -o "$1" -g "$(id -g "$1")" "/run/user/$uid"
+}
+
+# As root: runs a command as the user, with a session's variables and without a controlling terminal.
+asUser() {
+  local name=$1
+  shift
+  local home uid
+  home=$(getent passwd "$name" | cut -d: -f6)
+  uid=$(id -u "$name")
+  (cd "$home" && exec setsid --wait setpriv --reuid "$name" --regid "$(id -g "$name")" --init-groups \
+    env -u DBUS_SESSION_BUS_ADDRESS -u SUDO_USER HOME="$home" USER="$name" LOGNAME="$name" XDG_RUNTIME_DIR="/run/user/$uid" "$@" < /dev/null)
+}
