@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands as root of a user namespace: the caller is uid 0 there and owns a range of further uids."""
+import ctypes
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 
 from .report import BuildError
@@ -28,10 +30,20 @@ def check():
                          "(kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns) and build again.")
 
 
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+def _die_with_parent():
+    """A builder that is killed must not leave its namespace at work after its lock is gone."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def stream(command, environment, on_line):
     """Runs command in the namespace; on_line gets each output line; returns the exit code."""
     process = subprocess.Popen(PREFIX + command, env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                               preexec_fn=_die_with_parent)
     try:
         for line in process.stdout:
             on_line(line.rstrip("\n"))

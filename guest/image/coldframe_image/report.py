@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the build says: PROGRESS lines for programs, everything else is detail."""
+import signal
 import sys
 
 TOTAL = 1000
@@ -23,7 +24,11 @@ class BuildError(Exception):
 
 
 def run_main(main):
-    """The boundary: a sentence on standard error instead of a traceback."""
+    """The boundary: a sentence instead of a traceback, and a stop by signal that still tidies up."""
+    def stop(_number, _frame):
+        raise KeyboardInterrupt
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, stop)
     try:
         sys.exit(main())
     except BuildError as error:
