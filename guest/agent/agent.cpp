@@ -67,8 +67,8 @@ std::string bootId()
 
 } // namespace
 
-Agent::Agent(asio::io_context& io, AgentOptions options, AgentHooks hooks)
-    : m_io(io), m_options(std::move(options)), m_hooks(std::move(hooks)), m_reaper(io),
+Agent::Agent(asio::io_context& io, Reaper& reaper, AgentOptions options, AgentHooks hooks)
+    : m_io(io), m_options(std::move(options)), m_hooks(std::move(hooks)), m_reaper(reaper),
       m_execs(io, m_reaper, [this](const ExecRequest& request) { return prepareExec(request); })
 {
 }

@@ -35,7 +35,7 @@ struct AgentOptions
 class Agent
 {
 public:
-    Agent(asio::io_context& io, AgentOptions options, AgentHooks hooks);
+    Agent(asio::io_context& io, Reaper& reaper, AgentOptions options, AgentHooks hooks);
 
     /// Serve a port for ever, one host session after the other.
     asio::awaitable<void> serveControl(channel::Connection& connection);
@@ -60,7 +60,7 @@ private:
     asio::io_context& m_io;
     AgentOptions m_options;
     AgentHooks m_hooks;
-    Reaper m_reaper;
+    Reaper& m_reaper;
     ExecTable m_execs;
     State m_state = State::WaitingSetup;
     std::optional<SetupRequest> m_setup;

@@ -42,8 +42,9 @@ void serveSystem()
     const auto control = portConnection(io, "org.coldframe.control", channel::Role::Server);
     const auto bulk = portConnection(io, "org.coldframe.bulk", channel::Role::Server);
     const auto net = portConnection(io, "org.coldframe.net", channel::Role::Client);
-    SandboxServices services(io, net.get(), kExecutable);
-    Agent agent(io, AgentOptions{"/", kExecutable}, services.hooks());
+    Reaper reaper(io);
+    SandboxServices services(io, reaper, net.get(), kExecutable);
+    Agent agent(io, reaper, AgentOptions{"/", kExecutable}, services.hooks());
     if (control) {
         asio::co_spawn(io, agent.serveControl(*control), asio::detached);
     }

@@ -135,9 +135,12 @@ int runInitrd()
 void mountSystem()
 {
     ::umask(0022);
-    mountAt("proc", "/proc", "proc", kQuiet);
-    mountAt("sysfs", "/sys", "sysfs", kQuiet);
-    mountAt("devtmpfs", "/dev", "devtmpfs", MS_NOSUID, "mode=0755");
+    // The initrd handed these three over; a root disk started directly has none of them.
+    if (!fs::exists("/proc/self")) {
+        mountAt("proc", "/proc", "proc", kQuiet);
+        mountAt("sysfs", "/sys", "sysfs", kQuiet);
+        mountAt("devtmpfs", "/dev", "devtmpfs", MS_NOSUID, "mode=0755");
+    }
     mountAt("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "gid=5,mode=0620,ptmxmode=0666");
     mountAt("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777");
     mountAt("mqueue", "/dev/mqueue", "mqueue", kQuiet);

@@ -1,38 +1,114 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "guest/agent/sandbox_services.h"
 
+#include "base/log.h"
+#include "guest/agent/docker.h"
 #include "guest/agent/init.h"
+#include "guest/agent/links.h"
+#include "guest/agent/modules.h"
+#include "guest/agent/name_service.h"
+#include "guest/agent/redirect.h"
+#include "guest/agent/refusals.h"
+
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
 
 namespace coldframe::guest {
 
-struct SandboxServices::Parts
-{
-    asio::io_context& io;
-    channel::Connection* net;
-    std::string executable;
-};
-
 namespace {
 
-asio::awaitable<Result<void>> begin()
+constexpr unsigned short kRedirectPort = 15001;
+constexpr unsigned short kDnsPort = 15053;
+
+/// OpenSSL finds a certificate in a folder by a link named after its subject's hash. It takes a second under emulation and
+/// few programs need it, so nobody waits for it.
+void linkByHash(Reaper& reaper)
 {
-    mountAgentLayer();
-    co_return Result<void>();
+    SpawnSpec spec;
+    spec.argv = {"/bin/sh", "-c",
+                 "cd /etc/ssl/certs && f=/usr/local/share/ca-certificates/coldframe.crt && "
+                 "ln -sf $f coldframe.pem && ln -sf coldframe.pem \"$(openssl x509 -noout -hash -in $f).0\""};
+    spec.environment = {{"PATH", "/usr/bin:/bin"}};
+    if (const auto pid = spawn(spec)) {
+        reaper.watch(*pid, [](int) {});
+    }
 }
 
 } // namespace
 
-SandboxServices::SandboxServices(asio::io_context& io, channel::Connection* net, std::string executable)
-    : m_parts(new Parts{io, net, std::move(executable)})
+struct SandboxServices::Parts
 {
+    Parts(asio::io_context& context, Reaper& children, channel::Connection* port, const std::string& executable)
+        : io(context), reaper(children), net(port), docker(context, children, executable)
+    {
+    }
+
+    asio::io_context& io;
+    Reaper& reaper;
+    channel::Connection* net;
+    std::optional<NameMap> names;
+    std::optional<Redirect> redirect;
+    std::optional<Refusals> refusals;
+    Docker docker;
+
+    Result<void> startNetwork()
+    {
+        loadModules("/usr/lib/coldframe/modules-network.list");
+        COLDFRAME_TRY(names, NameMap::open("/var/lib/coldframe/names"));
+        COLDFRAME_CHECK(makeLink());
+        COLDFRAME_CHECK(startNameService(io, *names, kDnsPort));
+        redirect.emplace(io, net, *names);
+        COLDFRAME_CHECK(redirect->startTransparent(kRedirectPort));
+        COLDFRAME_CHECK(redirect->startProxy({asio::ip::address_v4(kHostAddress), kProxyPort}));
+        COLDFRAME_CHECK(applyFirewall(firewallRules(kRedirectPort, kDnsPort)));
+        refusals.emplace(io, net, *names);
+        if (const auto started = refusals->start(); !started) {
+            logWarning("network", started.error().message + " " + started.error().detail);
+        }
+        return {};
+    }
+
+    asio::awaitable<Result<void>> begin(bool hasTrust, bool dockerAtStart)
+    {
+        mountAgentLayer();
+        if (!names) {
+            COLDFRAME_CO_CHECK(startNetwork());
+            if (const auto listening = docker.listen(); !listening) {
+                logWarning("docker", listening.error().message + " " + listening.error().detail);
+            }
+        }
+        if (hasTrust) {
+            linkByHash(reaper);
+        }
+        if (dockerAtStart) {
+            docker.startInBackground();
+        }
+        co_return Result<void>();
+    }
+};
+
+SandboxServices::SandboxServices(asio::io_context& io, Reaper& reaper, channel::Connection* net, std::string executable)
+    : m_parts(std::make_unique<Parts>(io, reaper, net, executable))
+{
+    if (net) {
+        // Answers the host's hand-shake; a session that ends is followed by the host's next.
+        asio::co_spawn(
+            io, [](channel::Connection* port) -> asio::awaitable<void> { (void)co_await port->establish(); }(net),
+            asio::detached);
+    }
 }
 
 SandboxServices::~SandboxServices() = default;
 
 AgentHooks SandboxServices::hooks()
 {
+    Parts* parts = m_parts.get();
     AgentHooks hooks;
-    hooks.afterSetup = [](const SetupRequest&, const Account&) { return begin(); };
+    hooks.afterSetup = [parts](const SetupRequest& request, const Account&) {
+        return parts->begin(!request.caPem.empty(), request.dockerAtStart);
+    };
+    hooks.isDockerRunning = [parts] { return parts->docker.isRunning(); };
+    hooks.beforeShutdown = [parts] { return parts->docker.stop(); };
     return hooks;
 }
 

@@ -15,7 +15,7 @@ class SandboxServices
 {
 public:
     /// `net` may be null (no such port): then the sandbox is offline.
-    SandboxServices(asio::io_context& io, channel::Connection* net, std::string executable);
+    SandboxServices(asio::io_context& io, Reaper& reaper, channel::Connection* net, std::string executable);
     ~SandboxServices();
     AgentHooks hooks();
 
