@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/sandbox_record.h"
+
+#include "api/path_encoding.h"
+#include "base/file.h"
+#include "base/log.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace coldframe::engine {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+bool isNameCharacter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+}
+
+/// The marker a remove puts first; a folder that has it is only rubbish to clear away.
+constexpr const char* kRemovedMarker = "removed";
+
+json rulesToJson(const SandboxRecord& record)
+{
+    policy::PolicySet set;
+    set.mode = record.mode;
+    set.rules = record.rules;
+    return json::parse(policy::toJson(set));
+}
+
+} // namespace
+
+Result<void> checkSandboxName(const std::string& name)
+{
+    const bool fits = !name.empty() && name.size() <= 63 && std::all_of(name.begin(), name.end(), isNameCharacter) &&
+                      name[0] != '.' && name[0] != '-' && name[0] != '_';
+    if (!fits) {
+        return fail(ErrorCode::InvalidArgument,
+                    "The name \"" + escapeForDisplay(name, 80) +
+                        "\" cannot be used. A name has 1 to 63 letters, digits, dots, dashes or underscores and starts "
+                        "with a letter or digit.");
+    }
+    return {};
+}
+
+std::string defaultSandboxName(const std::string& agent, const fs::path& folder, const std::vector<std::string>& taken)
+{
+    std::string base = agent + "-";
+    for (const char c : folder.filename().native()) {
+        base += isNameCharacter(c) ? c : '-';
+    }
+    base.resize(std::min<std::size_t>(base.size(), 56));
+    std::string name = base;
+    for (int n = 2; std::find(taken.begin(), taken.end(), name) != taken.end(); ++n) {
+        name = base + "-" + std::to_string(n);
+    }
+    return name;
+}
+
+std::string recordToJson(const SandboxRecord& r)
+{
+    json workspaces = json::array();
+    for (const Workspace& workspace : r.workspaces) {
+        workspaces.push_back({{"path", api::encodePath(workspace.path.native())}, {"readOnly", workspace.readOnly}});
+    }
+    return json{{"version", SandboxRecord::kVersion},
+                {"id", r.id},
+                {"name", r.name},
+                {"agent", r.agent},
+                {"uuid", r.uuid},
+                {"workspaces", workspaces},
+                {"agentArguments", r.agentArguments},
+                {"cpus", r.cpus},
+                {"memoryMiB", r.memoryMiB},
+                {"diskGiB", r.diskGiB},
+                {"policy", rulesToJson(r)},
+                {"createdAt", r.createdAt},
+                {"diskId", r.diskId},
+                {"generation", r.generation},
+                {"cleanStop", r.cleanStop},
+                {"imageId", r.imageId},
+                {"agentLayer", r.agentLayer},
+                {"reducedIsolation", r.reducedIsolation},
+                {"state", stateName(r.state)},
+                {"problem", r.problem},
+                {"sentinels", r.sentinels},
+                {"proxyCookie", r.proxyCookie}}
+        .dump(2);
+}
+
+Result<SandboxRecord> recordFromJson(const std::string& text)
+{
+    try {
+        const json j = json::parse(text);
+        if (j.at("version").get<int>() != SandboxRecord::kVersion) {
+            return fail(ErrorCode::Corrupt, "The sandbox was written by another version of Coldframe.");
+        }
+        SandboxRecord r;
+        r.id = j.at("id");
+        r.name = j.at("name");
+        r.agent = j.at("agent");
+        r.uuid = j.at("uuid");
+        for (const json& workspace : j.at("workspaces")) {
+            COLDFRAME_TRY(std::string path, api::decodePath(workspace.at("path").get<std::string>()));
+            r.workspaces.push_back({fs::path(path), workspace.at("readOnly").get<bool>()});
+        }
+        r.agentArguments = j.at("agentArguments").get<std::vector<std::string>>();
+        r.cpus = j.at("cpus");
+        r.memoryMiB = j.at("memoryMiB");
+        r.diskGiB = j.at("diskGiB");
+        COLDFRAME_TRY(policy::PolicySet set, policy::policyFromJson(j.at("policy").dump()));
+        r.mode = set.mode;
+        r.rules = std::move(set.rules);
+        r.createdAt = j.at("createdAt");
+        r.diskId = j.at("diskId");
+        r.generation = j.at("generation");
+        r.cleanStop = j.at("cleanStop");
+        r.imageId = j.at("imageId");
+        r.agentLayer = j.at("agentLayer");
+        r.reducedIsolation = j.at("reducedIsolation");
+        r.state = stateFromName(j.at("state").get<std::string>()).value_or(SandboxState::Failed);
+        r.problem = j.at("problem");
+        r.sentinels = j.at("sentinels").get<std::map<std::string, std::string>>();
+        r.proxyCookie = j.at("proxyCookie");
+        COLDFRAME_CHECK(checkSandboxName(r.name));
+        return r;
+    } catch (const json::exception& error) {
+        return fail(ErrorCode::Corrupt, "The sandbox's record is damaged.", error.what());
+    }
+}
+
+Result<void> RecordStore::save(const SandboxRecord& record) const
+{
+    COLDFRAME_CHECK(makeFolders(folderOf(record.id), 0700));
+    return writeFileAtomic(folderOf(record.id) / "state.json", recordToJson(record), 0600);
+}
+
+std::vector<SandboxRecord> RecordStore::loadAll(std::vector<std::string>& problems) const
+{
+    std::vector<SandboxRecord> records;
+    std::error_code error;
+    for (const fs::directory_entry& entry : fs::directory_iterator(m_folder, error)) {
+        std::error_code ignored;
+        const fs::path folder = entry.path();
+        // No record: a create that was interrupted before it said so, or a remove that was; neither holds work.
+        if (fs::exists(folder / kRemovedMarker, ignored) || !fs::exists(folder / "state.json", ignored)) {
+            fs::remove_all(folder, ignored);
+            continue;
+        }
+        auto text = readFile(folder / "state.json", 1u << 20);
+        auto record = text ? recordFromJson(*text) : Result<SandboxRecord>(tl::unexpected(text.error()));
+        if (record && record->id == folder.filename().native()) {
+            records.push_back(std::move(*record));
+        } else {
+            problems.push_back("The sandbox in " + folder.string() +
+                               " cannot be read and is left as it is: " + (record ? "its id does not fit" : record.error().message));
+        }
+    }
+    std::sort(records.begin(), records.end(),
+              [](const SandboxRecord& a, const SandboxRecord& b) { return a.createdAt < b.createdAt; });
+    return records;
+}
+
+Result<void> RecordStore::remove(const std::string& id) const
+{
+    const fs::path folder = folderOf(id);
+    std::error_code error;
+    if (!fs::exists(folder, error)) {
+        return {};
+    }
+    COLDFRAME_CHECK(writeFileAtomic(folder / kRemovedMarker, "", 0600));
+    fs::remove_all(folder, error);
+    if (error) {
+        return fail(ErrorCode::Io, "Some files of the sandbox could not be removed from " + folder.string() + ".",
+                    error.message());
+    }
+    return {};
+}
+
+} // namespace coldframe::engine

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/result.h"
+#include "engine/sandbox_state.h"
+#include "engine/workspace_rules.h"
+#include "policy/policy.h"
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace coldframe::engine {
+
+/// What is kept of a sandbox on disk (sandboxes/<id>/state.json, written whole or not at all).
+struct SandboxRecord
+{
+    static constexpr int kVersion = 1;
+
+    std::string id;     ///< 16 hex digits
+    std::string name;   ///< unique; letters, digits, '.', '_', '-'; starts with a letter or digit; ≤ 63
+    std::string agent;  ///< an agent's canonical name
+    std::string uuid;   ///< the domain's
+    std::vector<Workspace> workspaces;
+    std::vector<std::string> agentArguments; ///< given at create, after "--"
+    int cpus = 0;       ///< 0 = what suits the machine
+    int memoryMiB = 2048;
+    int diskGiB = 40;
+    policy::Mode mode = policy::Mode::Balanced;
+    std::vector<policy::Rule> rules; ///< scope Sandbox (session rules are never stored)
+    std::string createdAt;           ///< RFC 3339
+    std::string diskId;              ///< random per fresh disk: the sync ancestor is bound to it (HAZARDS 1)
+    std::string generation;          ///< random per start not preceded by a clean, acknowledged unmount
+    bool cleanStop = true;           ///< false from a start until the guest acknowledged its unmount
+    std::string imageId;             ///< folder name of the base image the disk stands on; pinned (HAZARDS 2)
+    std::string agentLayer;          ///< absolute path of the agent's layer, or empty
+    bool reducedIsolation = false;   ///< started under emulation
+    SandboxState state = SandboxState::Stopped; ///< at rest: stopped or failed; others are repaired at start
+    std::string problem;
+    std::map<std::string, std::string> sentinels; ///< service → sentinel; random per sandbox, no secret
+    std::string proxyCookie;         ///< for taking the proxy over after an engine restart
+};
+
+/// Whether a name may be used; the error shows the rule.
+Result<void> checkSandboxName(const std::string& name);
+
+/// "<agent>-<folder>", made valid, with -2, -3 … when taken.
+std::string defaultSandboxName(const std::string& agent, const std::filesystem::path& folder,
+                               const std::vector<std::string>& taken);
+
+std::string recordToJson(const SandboxRecord& record);
+Result<SandboxRecord> recordFromJson(const std::string& json);
+
+/// The folder of all sandboxes, with one folder each.
+class RecordStore
+{
+public:
+    explicit RecordStore(std::filesystem::path folder) : m_folder(std::move(folder)) {}
+
+    std::filesystem::path folderOf(const std::string& id) const { return m_folder / id; }
+    Result<void> save(const SandboxRecord& record) const;
+    /// All that can be read; folders left half-made by an interrupted create or remove are cleared away,
+    /// damaged ones are named in `problems` and left alone.
+    std::vector<SandboxRecord> loadAll(std::vector<std::string>& problems) const;
+    Result<void> remove(const std::string& id) const;
+
+private:
+    std::filesystem::path m_folder;
+};
+
+} // namespace coldframe::engine
