@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/result.h"
+#include "policy/policy.h"
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace coldframe::engine {
+
+struct SandboxRecord;
+
+/// A file put into the guest at set-up; never holds a secret.
+struct SeedFile
+{
+    std::string path;
+    unsigned mode = 0644;
+    std::string owner = "agent";
+    std::string content;
+};
+
+/// Everything that an agent's definition means for one sandbox, with all templates filled in.
+struct AgentPlan
+{
+    std::string npmPackage;  ///< empty: needs no layer
+    std::map<std::string, std::string> environment;
+    std::vector<SeedFile> files;
+    std::vector<policy::Rule> rules; ///< hosts the agent cannot work without; origin "agent:<name>"
+    std::vector<std::string> launch; ///< argv with full autonomy, before the user's arguments
+};
+
+/// Where the pieces of a plan come from: the agents module, behind one small interface so that tests can give their own.
+class AgentCatalog
+{
+public:
+    virtual ~AgentCatalog() = default;
+    virtual Result<std::string> canonicalName(const std::string& nameOrAlias) const = 0;
+    virtual Result<AgentPlan> plan(const SandboxRecord& record) const = 0;
+    /// argv for these user arguments (after "--"): options are appended, a bare word replaces the default command.
+    virtual Result<std::vector<std::string>> launchCommand(const SandboxRecord& record,
+                                                           const std::vector<std::string>& arguments) const = 0;
+    /// The services array for a proxy, with this sandbox's sentinels; JSON.
+    virtual std::string servicesJson(const std::map<std::string, std::string>& sentinels) const = 0;
+    virtual std::map<std::string, std::string> newSentinels() const = 0;
+    /// Environment variables that carry a service's sentinel.
+    virtual std::vector<std::string> environmentOf(const std::string& service) const = 0;
+    virtual bool knowsService(const std::string& service) const = 0;
+    virtual std::string agentsJson() const = 0;   ///< result of agents.list
+    virtual std::string servicesListJson() const = 0; ///< "services" of keys.list
+};
+
+} // namespace coldframe::engine

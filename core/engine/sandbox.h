@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/engine_parts.h"
+#include "engine/guest_link.h"
+#include "engine/proxy_link.h"
+#include "engine/sandbox_sync.h"
+
+#include <asio/steady_timer.hpp>
+#include <map>
+#include <memory>
+#include <set>
+
+namespace coldframe::engine {
+
+/// One sandbox: the state machine that composes disk, microVM, ports, proxy, keys and workspace sync. Everything on
+/// the engine's io thread; one operation at a time (Busy otherwise). Owned by the registry.
+class Sandbox : public std::enable_shared_from_this<Sandbox>
+{
+public:
+    Sandbox(EngineParts& parts, SandboxRecord record);
+    ~Sandbox();
+
+    const SandboxRecord& record() const { return m_record; }
+    SandboxState state() const { return m_record.state; }
+    nlohmann::json describe() const; ///< Sandbox of PROTOCOL.md
+    nlohmann::json inspect() const;
+
+    /// Brings it to Running; at once when it is. Waits for an operation under way first.
+    asio::awaitable<Result<void>> start(Steps steps);
+    /// Flush, acknowledged unmount, power off; force pulls the plug.
+    asio::awaitable<Result<void>> stop(Steps steps, bool force);
+    /// Fresh disk, same workspace. Busy with what would be lost, unless force.
+    asio::awaitable<Result<void>> reset(Steps steps, bool force);
+    asio::awaitable<Result<void>> remove(Steps steps, bool force);
+    /// Takes over a microVM that lives on from an earlier engine.
+    asio::awaitable<void> adopt();
+    /// The domain ended. Any state.
+    void onVmGone(vm::StopReason reason, const std::string& text);
+
+    /// Runs a program: the stream carries exec frames. Running only.
+    asio::awaitable<Result<channel::StreamPtr>> exec(nlohmann::json specification);
+    /// The agent's command for these arguments, with the arguments of its creation before them.
+    Result<std::vector<std::string>> launchCommand(const std::vector<std::string>& arguments) const;
+
+    /// A key for this run only; empty takes it away. Kept in locked memory until the sandbox stops.
+    void setRunKey(const std::string& service, SecretBuffer key);
+    asio::awaitable<void> refreshStoredKeys();
+
+    policy::PolicySet effectivePolicy() const;
+    Result<policy::Rule> addRule(policy::Rule rule, bool sessionOnly);
+    Result<void> removeRule(const std::string& idOrPattern);
+    Result<void> setMode(policy::Mode mode);
+    void policyChanged(); ///< tells proxy and dialler
+
+    SandboxSync& sync() { return m_sync; }
+    int blockedCount() const { return m_blockedCount; }
+
+private:
+    struct Operation; // marks the sandbox busy for its life
+
+    asio::awaitable<Result<void>> bringUp(Steps steps);
+    asio::awaitable<Result<void>> prepareDisk(const Steps& steps, GuestImage& image);
+    asio::awaitable<Result<void>> bootAndConnect(const Steps& steps, const GuestImage& image);
+    asio::awaitable<Result<void>> connectProxy();
+    asio::awaitable<Result<void>> setUpGuest();
+    asio::awaitable<Result<void>> startSync(const Steps& steps);
+    asio::awaitable<Result<void>> bringDown(const Steps& steps, bool force);
+    asio::awaitable<void> waitIdle();
+    asio::awaitable<bool> waitVmGone(std::chrono::milliseconds within);
+    void closeLinks();
+    void transition(SandboxEvent event);
+    void failWith(const Error& error);
+    Result<void> save();
+    void changed();
+    void onProxyEvent(const nlohmann::json& event);
+    std::filesystem::path folder() const { return m_parts.store.folderOf(m_record.id); }
+    std::filesystem::path socketFolder() const;
+    std::map<std::string, std::string> sentinelEnvironment() const;
+
+    EngineParts& m_parts;
+    SandboxRecord m_record;
+    SandboxSync m_sync;
+    std::unique_ptr<GuestLink> m_control;
+    std::unique_ptr<GuestLink> m_bulk;
+    std::shared_ptr<ProxyLink> m_proxy;
+    std::map<std::string, SecretBuffer> m_runKeys;
+    std::set<std::string> m_keyedServices; ///< those the proxy has a key for
+    std::vector<policy::Rule> m_sessionRules;
+    std::set<std::string> m_blockedHosts; ///< told once per run
+    int m_blockedCount = 0;
+    std::uint64_t m_policyVersion = 0;
+    bool m_busy = false;
+    bool m_vmAlive = false;
+    std::shared_ptr<bool> m_stopTrying;
+    std::shared_ptr<asio::steady_timer> m_settled; ///< cancelled whenever something waited for happens
+};
+
+} // namespace coldframe::engine

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/settings.h"
+
+#include "base/file.h"
+#include "vm/acceleration.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace coldframe::engine {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr int kVersion = 1;
+
+Result<policy::HostMapping> mappingFromJson(const json& j)
+{
+    policy::HostMapping mapping;
+    COLDFRAME_TRY(mapping.name, policy::normaliseHost(j.at("name").get<std::string>()));
+    mapping.address = j.at("address").get<std::string>();
+    COLDFRAME_TRY([[maybe_unused]] policy::IpAddress address, policy::parseIp(mapping.address));
+    mapping.port = j.value("port", std::uint16_t(0));
+    mapping.targetPort = j.value("targetPort", std::uint16_t(0));
+    return mapping;
+}
+
+Result<Settings> read(const json& j, Settings settings)
+{
+    settings.acceleration = j.value("acceleration", settings.acceleration);
+    if (!vm::parseAccelerationChoice(settings.acceleration)) {
+        return fail(ErrorCode::InvalidArgument, "The setting \"acceleration\" must be auto, kvm or emulate.");
+    }
+    settings.consentToEmulation = j.value("consentToEmulation", settings.consentToEmulation);
+    settings.defaultMode = j.value("defaultMode", settings.defaultMode);
+    COLDFRAME_TRY([[maybe_unused]] policy::Mode mode, policy::modeFromName(settings.defaultMode));
+    settings.idleMinutes = j.value("idleMinutes", settings.idleMinutes);
+    if (j.contains("upstreamCaFiles")) {
+        settings.upstreamCaFiles = j.at("upstreamCaFiles").get<std::vector<std::string>>();
+        for (const std::string& file : settings.upstreamCaFiles) {
+            auto content = readFile(file, 4u << 20);
+            if (!content || content->find("-----BEGIN CERTIFICATE-----") == std::string::npos) {
+                return fail(ErrorCode::InvalidArgument,
+                            "The setting \"upstreamCaFiles\" names " + file + ", which is no readable PEM file of certificates.");
+            }
+        }
+    }
+    if (j.contains("bypassHosts")) {
+        settings.bypassHosts.clear();
+        for (const json& pattern : j.at("bypassHosts")) {
+            COLDFRAME_TRY(std::string parsed, policy::parsePattern(pattern.get<std::string>()));
+            settings.bypassHosts.push_back(parsed);
+        }
+    }
+    if (j.contains("hostMappings")) {
+        settings.hostMappings.clear();
+        for (const json& mapping : j.at("hostMappings")) {
+            COLDFRAME_TRY(policy::HostMapping parsed, mappingFromJson(mapping));
+            settings.hostMappings.push_back(parsed);
+        }
+    }
+    return settings;
+}
+
+} // namespace
+
+std::string settingsToJson(const Settings& s)
+{
+    json mappings = json::array();
+    for (const policy::HostMapping& m : s.hostMappings) {
+        mappings.push_back({{"name", m.name}, {"address", m.address}, {"port", m.port}, {"targetPort", m.targetPort}});
+    }
+    return json{{"version", kVersion},
+                {"acceleration", s.acceleration},
+                {"consentToEmulation", s.consentToEmulation},
+                {"hostMappings", mappings},
+                {"upstreamCaFiles", s.upstreamCaFiles},
+                {"bypassHosts", s.bypassHosts},
+                {"defaultMode", s.defaultMode},
+                {"idleMinutes", s.idleMinutes}}
+        .dump(2);
+}
+
+Result<Settings> settingsFromJson(const std::string& text, const Settings& base)
+{
+    try {
+        const json j = json::parse(text);
+        static const std::vector<std::string> known = {"version",         "acceleration", "consentToEmulation", "hostMappings",
+                                                       "upstreamCaFiles", "bypassHosts",  "defaultMode",        "idleMinutes"};
+        for (const auto& [key, value] : j.items()) {
+            if (std::find(known.begin(), known.end(), key) == known.end()) {
+                return fail(ErrorCode::InvalidArgument, "There is no setting named \"" + key + "\".");
+            }
+        }
+        return read(j, base);
+    } catch (const json::exception& error) {
+        return fail(ErrorCode::InvalidArgument, "The settings could not be understood.", error.what());
+    }
+}
+
+Result<Settings> loadSettings(const std::filesystem::path& file)
+{
+    auto text = readFile(file, 1u << 20);
+    if (!text) {
+        return text.error().code == ErrorCode::NotFound ? Result<Settings>(Settings{}) : tl::unexpected(text.error());
+    }
+    auto settings = settingsFromJson(*text, Settings{});
+    if (!settings) {
+        return fail(ErrorCode::Corrupt, "The settings in " + file.string() + " cannot be used: " + settings.error().message +
+                                            " Mend the file, or move it away to start with the defaults.",
+                    settings.error().detail);
+    }
+    return settings;
+}
+
+Result<void> saveSettings(const std::filesystem::path& file, const Settings& settings)
+{
+    COLDFRAME_CHECK(makeFolders(file.parent_path(), 0700));
+    return writeFileAtomic(file, settingsToJson(settings));
+}
+
+Result<std::vector<policy::Rule>> loadGlobalRules(const std::filesystem::path& file)
+{
+    auto text = readFile(file, 4u << 20);
+    if (!text) {
+        return text.error().code == ErrorCode::NotFound ? Result<std::vector<policy::Rule>>(std::vector<policy::Rule>{})
+                                                        : tl::unexpected(text.error());
+    }
+    auto set = policy::policyFromJson(*text);
+    if (!set) {
+        return fail(ErrorCode::Corrupt, "The rules in " + file.string() + " cannot be read; nothing is allowed by them. Mend "
+                                            "the file, or move it away to start without global rules.",
+                    set.error().message);
+    }
+    return std::move(set->rules);
+}
+
+Result<void> saveGlobalRules(const std::filesystem::path& file, const std::vector<policy::Rule>& rules)
+{
+    COLDFRAME_CHECK(makeFolders(file.parent_path(), 0700));
+    policy::PolicySet set;
+    set.rules = rules;
+    return writeFileAtomic(file, policy::toJson(set));
+}
+
+} // namespace coldframe::engine

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/result.h"
+#include "policy/policy.h"
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace coldframe::engine {
+
+/// The user's own settings (settings.json). Nothing in a workspace or a guest can change them.
+struct Settings
+{
+    std::string acceleration = "auto"; ///< auto | kvm | emulate
+    bool consentToEmulation = false;   ///< sandboxes may run with reduced isolation without asking each time
+    std::vector<policy::HostMapping> hostMappings;
+    std::vector<std::string> upstreamCaFiles; ///< PEM files, absolute paths
+    std::vector<std::string> bypassHosts;
+    std::string defaultMode = "balanced"; ///< for sandboxes made without network flags
+    int idleMinutes = 5;                  ///< the engine leaves after this time with nothing to do; 0 = never
+};
+
+std::string settingsToJson(const Settings& settings);
+/// Every field optional; a wrong one is InvalidArgument naming it. `base` supplies what is not given.
+Result<Settings> settingsFromJson(const std::string& json, const Settings& base);
+
+/// Missing file: defaults. A damaged file is an error that names it; it is never overwritten silently.
+Result<Settings> loadSettings(const std::filesystem::path& file);
+Result<void> saveSettings(const std::filesystem::path& file, const Settings& settings);
+
+/// Global rules (policy.json).
+Result<std::vector<policy::Rule>> loadGlobalRules(const std::filesystem::path& file);
+Result<void> saveGlobalRules(const std::filesystem::path& file, const std::vector<policy::Rule>& rules);
+
+} // namespace coldframe::engine
