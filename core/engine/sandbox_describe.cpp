@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the API says of a sandbox.
+#include "engine/sandbox.h"
+
+#include "api/path_encoding.h"
+
+#include <nlohmann/json.hpp>
+
+namespace coldframe::engine {
+
+using nlohmann::json;
+
+namespace {
+
+std::string quotedForShell(const std::string& text)
+{
+    std::string quoted = "'";
+    for (const char c : text) {
+        quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    }
+    return quoted + "'";
+}
+
+} // namespace
+
+json Sandbox::describe() const
+{
+    json workspaces = json::array();
+    for (const Workspace& workspace : m_record.workspaces) {
+        workspaces.push_back({{"path", api::encodePath(workspace.path.native())}, {"readOnly", workspace.readOnly}});
+    }
+    return json{{"id", m_record.id},
+                {"name", m_record.name},
+                {"agent", m_record.agent},
+                {"state", stateName(m_record.state)},
+                {"problem", m_record.problem},
+                {"workspaces", workspaces},
+                {"reducedIsolation", m_record.reducedIsolation},
+                {"createdAt", m_record.createdAt},
+                {"cpus", m_record.cpus},
+                {"memoryMiB", m_record.memoryMiB},
+                {"launchCommand", "coldframe run " + quotedForShell(m_record.name)},
+                {"sync", m_sync.summaryJson()},
+                {"blockedCount", m_blockedCount}};
+}
+
+json Sandbox::inspect() const
+{
+    json all = describe();
+    std::error_code ignored;
+    const auto diskBytes = std::filesystem::file_size(folder() / "disk.qcow2", ignored);
+    all["disk"] = {{"path", (folder() / "disk.qcow2").string()},
+                   {"bytes", ignored ? 0 : diskBytes},
+                   {"capGiB", m_record.diskGiB},
+                   {"image", m_record.imageId},
+                   {"agentLayer", m_record.agentLayer}};
+    all["policy"] = json::parse(policy::toJson(effectivePolicy()));
+    all["vm"] = {{"uuid", m_record.uuid}, {"generation", m_record.generation}, {"consoleLog", (folder() / "console.log").string()}};
+    all["syncs"] = m_sync.statusJson();
+    all["keyServices"] = m_keyedServices;
+    return all;
+}
+
+} // namespace coldframe::engine

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of Sandbox that has to do with the proxy: policy, keys, what it reports.
+#include "engine/sandbox.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/paths.h"
+#include "base/random.h"
+
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+#include <nlohmann/json.hpp>
+
+namespace coldframe::engine {
+
+using nlohmann::json;
+
+namespace {
+
+/// The host's own trust store: what the proxy checks origins against (and offices that intercept TLS put theirs there).
+constexpr const char* kTrustStores[] = {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
+                                        "/etc/ssl/ca-bundle.pem"};
+constexpr std::size_t kMaxBlockedNotices = 200;
+
+std::string systemTrust()
+{
+    for (const char* file : kTrustStores) {
+        if (auto pem = readFile(file, 8u << 20)) {
+            return std::move(*pem);
+        }
+    }
+    return {};
+}
+
+} // namespace
+
+policy::PolicySet Sandbox::effectivePolicy() const
+{
+    policy::PolicySet set;
+    set.version = m_policyVersion;
+    set.mode = m_record.mode;
+    set.canAsk = false;
+    const auto add = [&set](const std::vector<policy::Rule>& rules) {
+        set.rules.insert(set.rules.end(), rules.begin(), rules.end());
+    };
+    add(m_parts.globalRules);
+    if (m_record.mode == policy::Mode::Balanced) {
+        add(m_parts.presetRules);
+        if (const auto plan = m_parts.agents.plan(m_record)) {
+            add(plan->rules);
+        }
+    }
+    add(m_record.rules);
+    add(m_sessionRules);
+    set.hostMappings = m_parts.settings.hostMappings;
+    set.bypassHosts = m_parts.settings.bypassHosts;
+    return set;
+}
+
+void Sandbox::policyChanged()
+{
+    ++m_policyVersion;
+    if (m_proxy && m_proxy->canChangePolicy()) {
+        m_proxy->sendPolicy(effectivePolicy());
+    } else if (m_proxy && m_record.state == SandboxState::Running) {
+        // A dialler that outlived an earlier engine cannot be told: both are replaced (connections inside end).
+        m_proxy->shutdown();
+        m_proxy.reset();
+        asio::co_spawn(
+            m_parts.io,
+            [](std::shared_ptr<Sandbox> self) -> asio::awaitable<void> {
+                if (auto connected = co_await self->connectProxy(); !connected) {
+                    logError("sandbox " + self->m_record.name, connected.error().message);
+                }
+            }(shared_from_this()),
+            asio::detached);
+    }
+    m_parts.emitEvent({{"type", "policy.changed"}, {"sandbox", m_record.id}});
+}
+
+Result<policy::Rule> Sandbox::addRule(policy::Rule rule, bool sessionOnly)
+{
+    rule.scope = sessionOnly ? policy::Scope::Session : policy::Scope::Sandbox;
+    std::vector<policy::Rule>& rules = sessionOnly ? m_sessionRules : m_record.rules;
+    rules.push_back(rule);
+    if (!sessionOnly) {
+        if (auto saved = save(); !saved) {
+            rules.pop_back();
+            return tl::unexpected(saved.error());
+        }
+    }
+    policyChanged();
+    return rule;
+}
+
+Result<void> Sandbox::removeRule(const std::string& idOrPattern)
+{
+    const auto matches = [&](const policy::Rule& rule) { return rule.id == idOrPattern || rule.pattern == idOrPattern; };
+    const std::size_t removed = std::erase_if(m_record.rules, matches) + std::erase_if(m_sessionRules, matches);
+    if (removed == 0) {
+        return fail(ErrorCode::NotFound, "The sandbox " + m_record.name + " has no rule of its own \"" +
+                                             escapeForDisplay(idOrPattern, 100) + "\". See: coldframe policy ls");
+    }
+    COLDFRAME_CHECK(save());
+    policyChanged();
+    return {};
+}
+
+Result<void> Sandbox::setMode(policy::Mode mode)
+{
+    m_record.mode = mode;
+    COLDFRAME_CHECK(save());
+    policyChanged();
+    return {};
+}
+
+asio::awaitable<Result<void>> Sandbox::connectProxy()
+{
+    const std::filesystem::path adoptSocket = socketFolder() / "proxy.sock";
+    const std::weak_ptr<Sandbox> weak = weak_from_this();
+    const auto onEvent = [weak](const json& event) {
+        if (const auto self = weak.lock()) {
+            self->onProxyEvent(event);
+        }
+    };
+    const auto onGone = [weak] {
+        const auto self = weak.lock();
+        if (!self || !self->m_vmAlive) {
+            return;
+        }
+        // Without its proxy the sandbox is offline: fail closed, say so, and give it a new one.
+        logWarning("sandbox " + self->m_record.name, "the proxy ended; starting another");
+        self->m_proxy.reset();
+        asio::co_spawn(
+            self->m_parts.io,
+            [](std::shared_ptr<Sandbox> sandbox) -> asio::awaitable<void> {
+                if (auto connected = co_await sandbox->connectProxy(); !connected) {
+                    sandbox->m_record.problem = "The network of this sandbox is off: its proxy does not start.";
+                    logError("sandbox " + sandbox->m_record.name, connected.error().message + connected.error().detail);
+                    sandbox->changed();
+                }
+            }(self),
+            asio::detached);
+    };
+    if (!m_record.proxyCookie.empty()) {
+        if (auto adopted = ProxyLink::adopt(m_parts.io, adoptSocket, m_record.proxyCookie, onEvent, onGone)) {
+            m_proxy = *adopted;
+            co_await refreshStoredKeys();
+            co_return Result<void>();
+        }
+    }
+    auto authority = loadOrMakeCertificateAuthority(folder(), m_record.name);
+    if (!authority) {
+        co_return tl::unexpected(authority.error());
+    }
+    Result<int> net = co_await connectUnixSocket(m_parts.io, socketFolder() / "net.sock");
+    if (!net) {
+        co_return tl::unexpected(net.error());
+    }
+    UniqueFd netPort(*net);
+    if (m_record.sentinels.empty()) {
+        m_record.sentinels = m_parts.agents.newSentinels();
+    }
+    m_record.proxyCookie = randomHex(16);
+    if (auto saved = save(); !saved) {
+        co_return saved;
+    }
+    ProxySetup setup;
+    setup.sandbox = m_record.id;
+    setup.authority = std::move(*authority);
+    setup.policy = effectivePolicy();
+    for (const std::string& file : m_parts.settings.upstreamCaFiles) {
+        if (auto pem = readFile(file, 4u << 20)) {
+            setup.upstreamCaPem.push_back(std::move(*pem));
+        } else {
+            logWarning("engine", "the CA file " + file + " cannot be read and is left out");
+        }
+    }
+    setup.systemTrustPem = systemTrust();
+    setup.servicesJson = m_parts.agents.servicesJson(m_record.sentinels);
+    setup.cookie = m_record.proxyCookie;
+    auto link = ProxyLink::start(m_parts.io, setup, std::move(netPort), adoptSocket, folder() / "proxy.log", onEvent, onGone);
+    wipe(setup.authority.privateKeyPem);
+    if (!link) {
+        co_return tl::unexpected(link.error());
+    }
+    m_proxy = *link;
+    for (const auto& [service, key] : m_runKeys) {
+        m_proxy->sendKey(service, key);
+        m_keyedServices.insert(service);
+    }
+    co_await refreshStoredKeys();
+    co_return Result<void>();
+}
+
+void Sandbox::setRunKey(const std::string& service, SecretBuffer key)
+{
+    if (key.empty()) {
+        m_runKeys.erase(service);
+        m_keyedServices.erase(service);
+    }
+    if (m_proxy) {
+        m_proxy->sendKey(service, key);
+    }
+    if (!key.empty()) {
+        m_keyedServices.insert(service);
+        m_runKeys[service] = std::move(key);
+    }
+}
+
+asio::awaitable<void> Sandbox::refreshStoredKeys()
+{
+    const auto self = shared_from_this();
+    Result<std::vector<std::string>> services = co_await m_parts.keys.storedServices();
+    if (!services) {
+        logInfo("sandbox " + m_record.name, "no stored keys: " + services.error().message);
+        co_return;
+    }
+    std::set<std::string> stored(services->begin(), services->end());
+    for (const std::string& service : stored) {
+        if (m_runKeys.contains(service) || !m_parts.agents.knowsService(service)) {
+            continue;
+        }
+        Result<SecretBuffer> key = co_await m_parts.keys.key(service);
+        if (key && m_proxy) {
+            m_proxy->sendKey(service, *key);
+            m_keyedServices.insert(service);
+        }
+    }
+    for (auto it = m_keyedServices.begin(); it != m_keyedServices.end();) {
+        if (!stored.contains(*it) && !m_runKeys.contains(*it)) {
+            if (m_proxy) {
+                m_proxy->sendKey(*it, SecretBuffer());
+            }
+            it = m_keyedServices.erase(it);
+        } else {
+            ++it;
+        }
+    }
+}
+
+std::map<std::string, std::string> Sandbox::sentinelEnvironment() const
+{
+    std::map<std::string, std::string> environment;
+    for (const std::string& service : m_keyedServices) {
+        const auto sentinel = m_record.sentinels.find(service);
+        if (sentinel == m_record.sentinels.end()) {
+            continue;
+        }
+        for (const std::string& variable : m_parts.agents.environmentOf(service)) {
+            environment[variable] = sentinel->second;
+        }
+    }
+    return environment;
+}
+
+void Sandbox::onProxyEvent(const json& event)
+{
+    const std::string type = event.value("type", "");
+    if (type == "connection" && event.contains("connection") && event["connection"].is_object()) {
+        json connection = event["connection"];
+        connection["sandbox"] = m_record.id; // whatever the proxy says
+        if (auto recorded = m_parts.record.append(connection); !recorded && m_proxy) {
+            // No record, no traffic: what happened must be on record (promise 6).
+            logError("sandbox " + m_record.name, "the connection log cannot be written: " + recorded.error().message);
+            policy::PolicySet closed;
+            closed.mode = policy::Mode::Locked;
+            m_proxy->sendPolicy(closed);
+        }
+        m_parts.emitEvent({{"type", "connection"}, {"connection", connection}});
+        if (connection.value("verdict", "") == "denied") {
+            ++m_blockedCount;
+            const std::string host = connection.value("host", "");
+            const int port = connection.value("port", 0);
+            if (m_blockedHosts.size() < kMaxBlockedNotices && m_blockedHosts.insert(host + ":" + std::to_string(port)).second) {
+                m_parts.emitEvent({{"type", "blocked"},
+                                   {"sandbox", m_record.id},
+                                   {"host", host},
+                                   {"port", port},
+                                   {"reason", connection.value("reason", "")}});
+            }
+        }
+    } else if (type == "ask" && m_proxy) {
+        m_proxy->answer(event.value("id", ""), false); // nobody can be asked yet: unknown is denied
+    } else if (type == "alert" || type == "problem") {
+        logWarning("sandbox " + m_record.name, "proxy: " + event.dump());
+        m_parts.emitEvent({{"type", "alert"}, {"sandbox", m_record.id}, {"text", event.value("text", event.value("message", ""))}});
+    }
+}
+
+} // namespace coldframe::engine
