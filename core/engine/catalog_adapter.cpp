@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/catalog_adapter.h"
+
+#include "engine/sandbox_record.h"
+
+#include <nlohmann/json.hpp>
+
+namespace coldframe::engine {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr const char* kGuestHome = "/home/agent";
+
+agents::Context contextOf(const SandboxRecord& record)
+{
+    agents::Context context;
+    context.home = kGuestHome;
+    context.workspace = record.workspaces.empty() ? kGuestHome : record.workspaces[0].path.native();
+    context.sentinels = record.sentinels;
+    return context;
+}
+
+image::BuildControl controlOf(const Steps& steps, const std::string& stage)
+{
+    image::BuildControl control;
+    control.progress = [steps, stage](std::int64_t done, std::int64_t total, const std::string& text) {
+        steps.say(stage, text, done, total);
+    };
+    control.cancelled = steps.cancelled;
+    return control;
+}
+
+} // namespace
+
+Result<std::string> CatalogAdapter::canonicalName(const std::string& nameOrAlias) const
+{
+    COLDFRAME_TRY(const agents::AgentDefinition* agent, m_catalog.findAgent(nameOrAlias));
+    if (!agent->supported) {
+        return fail(ErrorCode::Unavailable, agent->title + " is known but cannot be installed by Coldframe yet. " + agent->installHint);
+    }
+    return agent->name;
+}
+
+Result<AgentPlan> CatalogAdapter::plan(const SandboxRecord& record) const
+{
+    COLDFRAME_TRY(const agents::AgentDefinition* agent, m_catalog.findAgent(record.agent));
+    AgentPlan plan;
+    plan.npmPackage = agent->npmPackage;
+    // Which services have a key is known only when a program starts; then their sentinels are added (Sandbox::exec).
+    agents::Context bare = contextOf(record);
+    bare.sentinels.clear();
+    plan.environment = m_catalog.environment(*agent, bare);
+    for (agents::SeedFile& file : m_catalog.files(*agent, contextOf(record))) {
+        plan.files.push_back({std::move(file.path), file.mode, std::move(file.owner), std::move(file.content)});
+    }
+    for (const std::string& pattern : agent->allow) {
+        policy::Rule rule;
+        rule.id = "agent-" + std::to_string(plan.rules.size());
+        rule.action = policy::Action::Allow;
+        rule.pattern = pattern;
+        rule.origin = "agent:" + agent->name;
+        plan.rules.push_back(std::move(rule));
+    }
+    plan.launch = agent->command;
+    return plan;
+}
+
+Result<std::vector<std::string>> CatalogAdapter::launchCommand(const SandboxRecord& record,
+                                                               const std::vector<std::string>& arguments) const
+{
+    COLDFRAME_TRY(const agents::AgentDefinition* agent, m_catalog.findAgent(record.agent));
+    return agents::launchCommand(*agent, arguments);
+}
+
+std::string CatalogAdapter::servicesJson(const std::map<std::string, std::string>& sentinels) const
+{
+    return m_catalog.proxyServicesJson(sentinels);
+}
+
+std::vector<std::string> CatalogAdapter::environmentOf(const std::string& service) const
+{
+    const auto found = m_catalog.findService(service);
+    return found ? (*found)->environment : std::vector<std::string>{};
+}
+
+std::string CatalogAdapter::agentsJson() const
+{
+    json all = json::array();
+    for (const agents::AgentDefinition& agent : m_catalog.agents()) {
+        all.push_back({{"name", agent.name},
+                       {"title", agent.title},
+                       {"aliases", agent.aliases},
+                       {"supported", agent.supported},
+                       {"description", agent.description},
+                       {"installHint", agent.installHint},
+                       {"services", agent.services}});
+    }
+    return json{{"agents", all}}.dump();
+}
+
+std::string CatalogAdapter::servicesListJson() const
+{
+    json all = json::array();
+    for (const agents::Service& service : m_catalog.services()) {
+        if (service.keyOf.empty()) {
+            all.push_back({{"name", service.name},
+                           {"title", service.title},
+                           {"environment", service.environment},
+                           {"hosts", service.hosts}});
+        }
+    }
+    return all.dump();
+}
+
+Result<GuestImage> ImageAdapter::ensureImage(const Steps& steps)
+{
+    COLDFRAME_TRY(image::Image found, m_store.ensure(controlOf(steps, "image")));
+    return GuestImage{found.id, found.kernel, found.initrd, found.baseDisk};
+}
+
+Result<GuestImage> ImageAdapter::pinnedImage(const std::string& id)
+{
+    COLDFRAME_TRY(image::Image found, m_store.pinned(id));
+    return GuestImage{found.id, found.kernel, found.initrd, found.baseDisk};
+}
+
+Result<std::filesystem::path> ImageAdapter::ensureAgentLayer(const std::string& agent, const std::string& npmPackage,
+                                                             const Steps& steps)
+{
+    COLDFRAME_TRY(image::AgentLayer layer, m_store.ensureAgentLayer({agent, {npmPackage}}, controlOf(steps, "agent")));
+    return layer.disk;
+}
+
+} // namespace coldframe::engine
