@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/engine.h"
+
+#include "api/attachment_io.h"
+#include "api/path_encoding.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "channel/pump.h"
+#include "engine/blocking.h"
+
+#include <asio/post.hpp>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+namespace coldframe::engine {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+namespace {
+
+constexpr const char* kVersion = "0.1.0";
+
+Result<std::vector<Workspace>> workspacesFrom(const json& list)
+{
+    std::vector<Workspace> workspaces;
+    for (const json& item : list) {
+        COLDFRAME_TRY(std::string path, api::decodePath(item.at("path").get<std::string>()));
+        workspaces.push_back({std::filesystem::path(path), item.value("readOnly", false)});
+    }
+    return workspaces;
+}
+
+/// Carries an attached terminal to a program in the guest, exec frames both ways.
+asio::awaitable<void> attachExec(std::shared_ptr<Sandbox> sandbox, json specification, api::AttachmentSocket socket)
+{
+    Result<channel::StreamPtr> stream = co_await sandbox->exec(std::move(specification));
+    if (!stream) {
+        (void)co_await api::writeFrames(socket, encodeExecFrame(ExecFrameType::Failure, api::encodeFailure(stream.error())));
+        co_return;
+    }
+    std::error_code error;
+    const auto executor = socket.get_executor();
+    const int fd = socket.release(error);
+    if (error) {
+        co_return;
+    }
+    asio::posix::stream_descriptor descriptor(executor, fd);
+    co_await channel::pump(**stream, descriptor);
+}
+
+asio::awaitable<void> takeRunKey(std::shared_ptr<Sandbox> sandbox, std::string service, api::AttachmentSocket socket)
+{
+    Result<SecretBuffer> key = co_await api::receiveSecret(socket);
+    Result<void> outcome = key ? Result<void>() : tl::unexpected(key.error());
+    if (key) {
+        sandbox->setRunKey(service, std::move(*key));
+    }
+    co_await api::answerSecret(socket, std::move(outcome));
+}
+
+} // namespace
+
+bool Engine::isDetached(std::string_view method) const
+{
+    // Half-made things help nobody: these go on when their client drops.
+    return method == "sandbox.stop" || method == "sandbox.remove" || method == "sandbox.reset" || method == "image.build";
+}
+
+Result<std::shared_ptr<Sandbox>> Engine::sandboxOf(const Json& params) const
+{
+    return m_o.registry.find(params.at("sandbox").get<std::string>());
+}
+
+Steps Engine::stepsOf(api::CallContext& context) const
+{
+    // Progress comes from pool threads too: it crosses to the io thread by message.
+    Steps steps;
+    steps.progress = [&io = m_o.parts.io, weak = context.weak_from_this()](const std::string& stage, const std::string& text,
+                                                                            std::int64_t done, std::int64_t total) {
+        asio::post(io, [weak, stage, text, done, total] {
+            if (const auto alive = weak.lock()) {
+                alive->progress(stage, text, done, total);
+            }
+        });
+    };
+    steps.cancelled = &context.cancelFlag();
+    return steps;
+}
+
+asio::awaitable<Result<json>> Engine::call(std::string method, json params, api::CallContext& context)
+{
+    const std::string family = method.substr(0, method.find('.'));
+    if (method == "events.subscribe") {
+        context.subscribe();
+        json list = json::array();
+        for (const auto& sandbox : m_o.registry.all()) {
+            list.push_back(sandbox->describe());
+        }
+        co_return json{{"sandboxes", list}};
+    }
+    if (method == "sandbox.create") {
+        co_return co_await createSandbox(std::move(params), context);
+    }
+    if (method == "sandbox.exec" || method == "sandbox.launch" || method == "sandbox.keys") {
+        co_return co_await execCall(std::move(method), std::move(params), context);
+    }
+    if (family == "sandbox") {
+        co_return co_await sandboxCall(std::move(method), std::move(params), context);
+    }
+    if (family == "image") {
+        const bool build = method == "image.build";
+        const bool force = params.value("force", false);
+        const Steps steps = stepsOf(context);
+        co_return co_await onPool(m_o.parts.pool, [this, build, force, steps] { return m_o.image(build, force, steps); });
+    }
+    if (family == "policy") {
+        co_return co_await policyCall(std::move(method), std::move(params));
+    }
+    if (family == "keys") {
+        co_return co_await keysCall(std::move(method), std::move(params));
+    }
+    if (family == "sync") {
+        co_return co_await syncCall(std::move(method), std::move(params), context);
+    }
+    if (family == "settings") {
+        co_return co_await settingsCall(std::move(method), std::move(params));
+    }
+    if (method == "agents.list") {
+        co_return json::parse(m_o.parts.agents.agentsJson());
+    }
+    if (method == "network.log") {
+        json query = params;
+        if (params.contains("sandbox") && !params["sandbox"].get<std::string>().empty()) {
+            auto sandbox = sandboxOf(params);
+            if (!sandbox) {
+                co_return tl::unexpected(sandbox.error());
+            }
+            query["sandbox"] = (*sandbox)->record().id;
+        }
+        co_return json{{"entries", json::parse(m_o.networkLog(query))}};
+    }
+    co_return co_await engineCall(std::move(method), std::move(params));
+}
+
+asio::awaitable<Result<json>> Engine::engineCall(std::string method, json params)
+{
+    if (method == "engine.hello") {
+        if (params.value("version", 1) != api::kProtocolVersion) {
+            co_return fail(ErrorCode::InvalidArgument,
+                           "This program and the running engine are of different versions. Stop the engine with: coldframe "
+                           "engine stop - it starts again by itself.");
+        }
+        const vm::AccelerationDecision decision = m_o.parts.acceleration();
+        co_return json{{"version", api::kProtocolVersion},
+                       {"engineVersion", kVersion},
+                       {"pid", ::getpid()},
+                       {"acceleration", vm::accelerationName(decision.acceleration)},
+                       {"accelerationReason", decision.reason}};
+    }
+    if (method == "engine.shutdown") {
+        if (m_o.registry.anyActive() && !params.value("force", false)) {
+            co_return fail(ErrorCode::Busy, "A sandbox is running. Stop it first, or force: running sandboxes go on without "
+                                            "the engine and are taken over when it starts again.");
+        }
+        asio::post(m_o.parts.io, m_o.quit);
+        co_return json::object();
+    }
+    if (method == "engine.diagnose") {
+        co_return co_await onPool(m_o.parts.pool, [this] { return m_o.diagnose(); });
+    }
+    co_return tl::unexpected(api::unknownMethod(method));
+}
+
+asio::awaitable<Result<json>> Engine::createSandbox(json params, api::CallContext& context)
+{
+    CreateRequest request;
+    request.agent = params.at("agent");
+    auto workspaces = workspacesFrom(params.value("workspaces", json::array()));
+    if (!workspaces) {
+        co_return tl::unexpected(workspaces.error());
+    }
+    request.workspaces = std::move(*workspaces);
+    request.name = params.value("name", "");
+    const json network = params.value("network", json::object());
+    request.network.allow = network.value("allow", std::vector<std::string>());
+    request.network.deny = network.value("deny", std::vector<std::string>());
+    request.network.policy = network.value("policy", "");
+    request.agentArguments = params.value("agentArguments", std::vector<std::string>());
+    request.cpus = params.value("cpus", 0);
+    request.memoryMiB = params.value("memoryMiB", request.memoryMiB);
+    request.diskGiB = params.value("diskGiB", request.diskGiB);
+    request.consentEmulation = params.value("consentEmulation", false);
+    if (params.contains("name") && request.name.empty()) {
+        co_return fail(ErrorCode::InvalidArgument, "A sandbox's name cannot be empty.");
+    }
+    auto sandbox = m_o.registry.create(request);
+    if (!sandbox) {
+        co_return tl::unexpected(sandbox.error());
+    }
+    if (params.value("start", true)) {
+        Result<void> started = co_await (*sandbox)->start(stepsOf(context));
+        if (!started) {
+            // A sandbox that never came up is not left behind: the next try starts from nothing.
+            (void)co_await (*sandbox)->remove({}, true);
+            m_o.registry.forget((*sandbox)->record().id);
+            co_return tl::unexpected(started.error());
+        }
+    }
+    co_return (*sandbox)->describe();
+}
+
+asio::awaitable<Result<json>> Engine::sandboxCall(std::string method, json params, api::CallContext& context)
+{
+    if (method == "sandbox.list") {
+        json list = json::array();
+        for (const auto& sandbox : m_o.registry.all()) {
+            list.push_back(sandbox->describe());
+        }
+        co_return json{{"sandboxes", list}};
+    }
+    auto found = sandboxOf(params);
+    if (!found) {
+        co_return tl::unexpected(found.error());
+    }
+    const std::shared_ptr<Sandbox> sandbox = *found;
+    const bool force = params.value("force", false);
+    const Steps steps = stepsOf(context);
+    Result<void> done;
+    if (method == "sandbox.inspect") {
+        co_return sandbox->inspect();
+    }
+    if (method == "sandbox.start") {
+        done = co_await sandbox->start(steps);
+    } else if (method == "sandbox.stop") {
+        done = co_await sandbox->stop(steps, force);
+    } else if (method == "sandbox.reset") {
+        done = co_await sandbox->reset(steps, force);
+    } else if (method == "sandbox.remove") {
+        done = co_await sandbox->remove(steps, force);
+        if (done) {
+            m_o.registry.forget(sandbox->record().id);
+            co_return json::object();
+        }
+    } else {
+        co_return tl::unexpected(api::unknownMethod(method));
+    }
+    if (!done) {
+        co_return tl::unexpected(done.error());
+    }
+    co_return sandbox->describe();
+}
+
+std::string Engine::offerExec(std::shared_ptr<Sandbox> sandbox, json specification)
+{
+    specification["id"] = randomHex(8);
+    specification["waitWorkspace"] = true;
+    return m_server->offerAttachment(
+        [sandbox, specification](api::AttachmentSocket socket) { return attachExec(sandbox, specification, std::move(socket)); });
+}
+
+asio::awaitable<Result<json>> Engine::execCall(std::string method, json params, api::CallContext& context)
+{
+    auto found = sandboxOf(params);
+    if (!found) {
+        co_return tl::unexpected(found.error());
+    }
+    const std::shared_ptr<Sandbox> sandbox = *found;
+    if (method == "sandbox.keys") {
+        const std::string service = params.at("service");
+        if (!m_o.parts.agents.knowsService(service)) {
+            co_return fail(ErrorCode::NotFound, "There is no service named " + escapeForDisplay(service, 80) + ". See: coldframe keys ls");
+        }
+        co_return json{{"token", m_server->offerAttachment([sandbox, service](api::AttachmentSocket socket) {
+            return takeRunKey(sandbox, service, std::move(socket));
+        })}};
+    }
+    json specification{{"argv", params.value("argv", std::vector<std::string>())},
+                       {"environment", params.value("environment", json::object())},
+                       {"cwd", params.value("cwd", "")},
+                       {"user", params.value("user", "agent")},
+                       {"tty", params.value("tty", false)},
+                       {"rows", params.value("rows", 24)},
+                       {"columns", params.value("columns", 80)}};
+    if (method == "sandbox.launch") {
+        auto command = sandbox->launchCommand(params.value("arguments", std::vector<std::string>()));
+        if (!command) {
+            co_return tl::unexpected(command.error());
+        }
+        specification["argv"] = *command;
+    } else if (specification["argv"].empty()) {
+        co_return fail(ErrorCode::InvalidArgument, "No command was given. For a shell: coldframe exec -it " +
+                                                       sandbox->record().name + " bash");
+    }
+    if (auto started = co_await sandbox->start(stepsOf(context)); !started) {
+        co_return tl::unexpected(started.error());
+    }
+    co_return json{{"token", offerExec(sandbox, std::move(specification))}};
+}
+
+asio::awaitable<Result<json>> Engine::keysCall(std::string method, json params)
+{
+    if (method == "keys.list") {
+        Result<json> status = co_await m_o.keysStatus();
+        if (!status) {
+            co_return status;
+        }
+        (*status)["services"] = json::parse(m_o.parts.agents.servicesListJson());
+        co_return status;
+    }
+    const std::string service = params.at("service");
+    if (!m_o.parts.agents.knowsService(service)) {
+        co_return fail(ErrorCode::NotFound, "There is no service named " + escapeForDisplay(service, 80) + ". See: coldframe keys ls");
+    }
+    if (method == "keys.remove") {
+        Result<void> removed = co_await m_o.removeKey(service);
+        if (!removed) {
+            co_return tl::unexpected(removed.error());
+        }
+        for (const auto& sandbox : m_o.registry.all()) {
+            co_await sandbox->refreshStoredKeys();
+        }
+        m_o.parts.emitEvent({{"type", "keys.changed"}});
+        co_return json::object();
+    }
+    if (method == "keys.set") {
+        const auto handler = [this, service](api::AttachmentSocket socket) -> asio::awaitable<void> {
+            return [](Engine* self, std::string name, api::AttachmentSocket peer) -> asio::awaitable<void> {
+                Result<SecretBuffer> key = co_await api::receiveSecret(peer);
+                Result<void> outcome = key ? Result<void>() : tl::unexpected(key.error());
+                if (key) {
+                    outcome = co_await self->m_o.storeKey(name, std::move(*key));
+                }
+                if (outcome) {
+                    for (const auto& sandbox : self->m_o.registry.all()) {
+                        co_await sandbox->refreshStoredKeys();
+                    }
+                    self->m_o.parts.emitEvent({{"type", "keys.changed"}});
+                }
+                co_await api::answerSecret(peer, std::move(outcome));
+            }(this, service, std::move(socket));
+        };
+        co_return json{{"token", m_server->offerAttachment(handler)}};
+    }
+    co_return tl::unexpected(api::unknownMethod(method));
+}
+
+asio::awaitable<Result<json>> Engine::syncCall(std::string method, json params, api::CallContext& context)
+{
+    auto found = sandboxOf(params);
+    if (!found) {
+        co_return tl::unexpected(found.error());
+    }
+    const std::shared_ptr<Sandbox> sandbox = *found;
+    auto path = api::decodePath(params.value("path", ""));
+    if (!path) {
+        co_return tl::unexpected(path.error());
+    }
+    Result<void> done;
+    if (method == "sync.status") {
+        co_return json{{"syncs", sandbox->sync().statusJson()}};
+    }
+    if (method == "sync.trash") {
+        co_return sandbox->sync().trash(*path);
+    }
+    if (method == "sync.restore") {
+        done = sandbox->sync().restore(*path, params.at("id").get<std::string>());
+    } else if (method == "sync.resume") {
+        done = sandbox->sync().resume(*path, params.at("accept").get<std::string>());
+    } else if (method == "sync.flush") {
+        stepsOf(context).say("flush", "Bringing both sides in step");
+        done = co_await sandbox->sync().flush(120s);
+    } else {
+        co_return tl::unexpected(api::unknownMethod(method));
+    }
+    if (!done) {
+        co_return tl::unexpected(done.error());
+    }
+    co_return json::object();
+}
+
+} // namespace coldframe::engine

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "api/server.h"
+#include "engine/registry.h"
+
+#include <memory>
+
+namespace coldframe::engine {
+
+/// The API's handlers over the registry; one function per family of methods. Engine's io thread.
+class Engine : public api::Dispatcher
+{
+public:
+    struct Outside
+    {
+        EngineParts& parts;
+        Registry& registry;
+        std::filesystem::path configFolder;
+        std::function<std::string(const nlohmann::json& query)> networkLog;         ///< JSON array of Connection
+        std::function<asio::awaitable<Result<nlohmann::json>>()> keysStatus;        ///< backend, available, locked, keys
+        std::function<asio::awaitable<Result<void>>(std::string, SecretBuffer)> storeKey;
+        std::function<asio::awaitable<Result<void>>(std::string)> removeKey;
+        std::function<Result<nlohmann::json>(bool build, bool force, const Steps&)> image; ///< blocking: on the pool
+        std::function<Result<nlohmann::json>()> diagnose;                           ///< blocking: on the pool
+        std::function<void()> quit;
+    };
+
+    explicit Engine(Outside outside) : m_o(std::move(outside)) {}
+    void attach(api::Server& server) { m_server = &server; }
+
+    asio::awaitable<Result<nlohmann::json>> call(std::string method, nlohmann::json params, api::CallContext& context) override;
+    bool isDetached(std::string_view method) const override;
+    void policyChangedEverywhere();
+
+private:
+    using Json = nlohmann::json;
+    using Answer = asio::awaitable<Result<Json>>;
+
+    Answer engineCall(std::string method, Json params);
+    Answer sandboxCall(std::string method, Json params, api::CallContext& context);
+    Answer createSandbox(Json params, api::CallContext& context);
+    Answer execCall(std::string method, Json params, api::CallContext& context);
+    Answer policyCall(std::string method, Json params);
+    Answer keysCall(std::string method, Json params);
+    Answer syncCall(std::string method, Json params, api::CallContext& context);
+    Answer settingsCall(std::string method, Json params);
+    Result<std::shared_ptr<Sandbox>> sandboxOf(const Json& params) const;
+    Steps stepsOf(api::CallContext& context) const;
+    std::string offerExec(std::shared_ptr<Sandbox> sandbox, Json specification);
+    Result<void> saveGlobal(std::vector<policy::Rule> rules);
+
+    Outside m_o;
+    api::Server* m_server = nullptr;
+};
+
+} // namespace coldframe::engine

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/registry.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "engine/blocking.h"
+
+#include <algorithm>
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+namespace coldframe::engine {
+
+namespace {
+
+constexpr int kMinMemoryMiB = 512;
+constexpr int kMaxMemoryMiB = 1024 * 1024;
+constexpr int kMaxCpus = 64;
+constexpr int kMaxDiskGiB = 4096;
+
+std::string makeUuid()
+{
+    std::string hex = randomHex(16);
+    hex[12] = '4'; // RFC 4122, 4.4: random
+    hex[16] = '8';
+    return hex.substr(0, 8) + "-" + hex.substr(8, 4) + "-" + hex.substr(12, 4) + "-" + hex.substr(16, 4) + "-" + hex.substr(20);
+}
+
+Result<void> checkRange(const char* what, int value, int least, int most)
+{
+    if (value < least || value > most) {
+        return fail(ErrorCode::InvalidArgument, std::string(what) + " must be between " + std::to_string(least) + " and " +
+                                                    std::to_string(most) + "; " + std::to_string(value) + " was given.");
+    }
+    return {};
+}
+
+} // namespace
+
+asio::awaitable<void> Registry::load()
+{
+    for (SandboxRecord& record : m_parts.store.loadAll(m_problems)) {
+        const bool atRest = record.state == SandboxState::Stopped || record.state == SandboxState::Failed;
+        if (!atRest) {
+            // The engine ended in the middle of something. What is on disk is whole; the rest is done again.
+            record.state = SandboxState::Stopped;
+            record.problem.clear();
+        }
+        const std::string id = record.id;
+        m_sandboxes[id] = std::make_shared<Sandbox>(m_parts, std::move(record));
+    }
+    for (const std::string& problem : m_problems) {
+        logWarning("engine", problem);
+    }
+    Result<std::vector<vm::Domain>> domains =
+        co_await onPool(m_parts.pool, [&hypervisor = m_parts.hypervisor] { return hypervisor.domains(); });
+    if (!domains) {
+        logWarning("engine", domains.error().message + " " + domains.error().detail);
+        co_return;
+    }
+    for (const vm::Domain& domain : *domains) {
+        const auto found = m_sandboxes.find(domain.sandboxId);
+        if (found == m_sandboxes.end() || found->second->record().generation != domain.generation) {
+            logWarning("engine", "ending a microVM that belongs to no sandbox: " + domain.sandboxId);
+            const std::string id = domain.sandboxId;
+            (void)co_await onPool(m_parts.pool, [&hypervisor = m_parts.hypervisor, id] { return hypervisor.destroy(id); });
+            continue;
+        }
+        asio::co_spawn(
+            m_parts.io, [](std::shared_ptr<Sandbox> sandbox) -> asio::awaitable<void> { co_await sandbox->adopt(); }(found->second),
+            asio::detached);
+    }
+}
+
+Result<std::shared_ptr<Sandbox>> Registry::find(const std::string& nameOrId) const
+{
+    std::shared_ptr<Sandbox> match;
+    for (const auto& [id, sandbox] : m_sandboxes) {
+        if (id == nameOrId || sandbox->record().name == nameOrId) {
+            return sandbox;
+        }
+        if (nameOrId.size() >= 4 && id.starts_with(nameOrId)) {
+            if (match) {
+                return fail(ErrorCode::InvalidArgument,
+                            "Several sandboxes have ids that begin with " + escapeForDisplay(nameOrId, 80) + ". Give more of it.");
+            }
+            match = sandbox;
+        }
+    }
+    if (!match) {
+        return fail(ErrorCode::NotFound,
+                    "There is no sandbox named " + escapeForDisplay(nameOrId, 80) + ". See all of them with: coldframe ls");
+    }
+    return match;
+}
+
+std::vector<std::shared_ptr<Sandbox>> Registry::all() const
+{
+    std::vector<std::shared_ptr<Sandbox>> list;
+    for (const auto& [id, sandbox] : m_sandboxes) {
+        list.push_back(sandbox);
+    }
+    std::sort(list.begin(), list.end(),
+              [](const auto& a, const auto& b) { return a->record().createdAt < b->record().createdAt; });
+    return list;
+}
+
+Result<std::shared_ptr<Sandbox>> Registry::create(const CreateRequest& request)
+{
+    COLDFRAME_TRY(std::string agent, m_parts.agents.canonicalName(request.agent));
+    const char* home = std::getenv("HOME");
+    COLDFRAME_TRY(std::vector<Workspace> workspaces, checkWorkspaces(request.workspaces, home ? home : "/"));
+    COLDFRAME_CHECK(checkRange("The number of CPUs", request.cpus, 0, kMaxCpus));
+    COLDFRAME_CHECK(checkRange("Memory in MiB", request.memoryMiB, kMinMemoryMiB, kMaxMemoryMiB));
+    COLDFRAME_CHECK(checkRange("The disk's size in GiB", request.diskGiB, 8, kMaxDiskGiB));
+    COLDFRAME_TRY(policy::ModeAndRules network, policy::fromFlags(request.network));
+    const vm::AccelerationDecision acceleration = m_parts.acceleration();
+    if (acceleration.acceleration == vm::Acceleration::Emulate && !request.consentEmulation &&
+        !m_parts.settings.consentToEmulation) {
+        return fail(ErrorCode::NotAllowed,
+                    "Hardware virtualisation is not available (" + acceleration.reason +
+                        ") and emulation is slower and a weaker boundary. To use it all the same, answer yes when asked, or: "
+                        "coldframe settings set consentToEmulation=true");
+    }
+    std::vector<std::string> taken;
+    for (const auto& [id, sandbox] : m_sandboxes) {
+        taken.push_back(sandbox->record().name);
+        if (sandbox->record().name == request.name) {
+            return fail(ErrorCode::AlreadyExists, "A sandbox named " + request.name +
+                                                      " exists already. Use it with: coldframe run " + request.name +
+                                                      " - or give another --name.");
+        }
+    }
+    SandboxRecord record;
+    record.id = randomHex(8);
+    record.agent = agent;
+    record.workspaces = std::move(workspaces);
+    const std::filesystem::path first = record.workspaces.empty() ? std::filesystem::path("sandbox") : record.workspaces[0].path;
+    record.name = request.name.empty() ? defaultSandboxName(agent, first, taken) : request.name;
+    COLDFRAME_CHECK(checkSandboxName(record.name));
+    record.uuid = makeUuid();
+    record.agentArguments = request.agentArguments;
+    record.cpus = request.cpus;
+    record.memoryMiB = request.memoryMiB;
+    record.diskGiB = request.diskGiB;
+    record.mode = network.mode;
+    record.rules = std::move(network.rules);
+    record.createdAt = formatUtc(utcNow());
+    record.sentinels = m_parts.agents.newSentinels();
+    record.state = SandboxState::Stopped;
+    const bool noFlags = request.network.allow.empty() && request.network.deny.empty() && request.network.policy.empty();
+    if (noFlags) {
+        COLDFRAME_TRY(record.mode, policy::modeFromName(m_parts.settings.defaultMode));
+    }
+    COLDFRAME_CHECK(m_parts.store.save(record));
+    const auto sandbox = std::make_shared<Sandbox>(m_parts, std::move(record));
+    m_sandboxes[sandbox->record().id] = sandbox;
+    m_parts.emitEvent({{"type", "sandbox.changed"}, {"sandbox", sandbox->describe()}});
+    return sandbox;
+}
+
+bool Registry::anyActive() const
+{
+    return std::any_of(m_sandboxes.begin(), m_sandboxes.end(), [](const auto& entry) {
+        const SandboxState state = entry.second->state();
+        return state != SandboxState::Stopped && state != SandboxState::Failed;
+    });
+}
+
+void Registry::onDomainEvent(const vm::DomainEvent& event)
+{
+    if (event.kind != vm::DomainEvent::Kind::Stopped) {
+        return;
+    }
+    const auto found = m_sandboxes.find(event.sandboxId);
+    // An event of an earlier start that arrives late says nothing of the present one.
+    if (found != m_sandboxes.end() && (event.generation.empty() || event.generation == found->second->record().generation)) {
+        found->second->onVmGone(event.reason, event.text);
+    }
+}
+
+} // namespace coldframe::engine

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/sandbox.h"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace coldframe::engine {
+
+/// What a new sandbox should be; workspaces not yet checked.
+struct CreateRequest
+{
+    std::string agent;
+    std::vector<Workspace> workspaces;
+    std::string name; ///< empty: made from agent and folder
+    policy::PolicyFlags network;
+    std::vector<std::string> agentArguments;
+    int cpus = 0;
+    int memoryMiB = 2048;
+    int diskGiB = 40;
+    bool consentEmulation = false;
+};
+
+/// All sandboxes of this engine. Engine's io thread.
+class Registry
+{
+public:
+    explicit Registry(EngineParts& parts) : m_parts(parts) {}
+
+    /// Reads the records, repairs what an interrupted engine left, takes running microVMs over and ends those that
+    /// belong to no record.
+    asio::awaitable<void> load();
+
+    /// By name, id, or unique prefix (≥ 4) of an id.
+    Result<std::shared_ptr<Sandbox>> find(const std::string& nameOrId) const;
+    std::vector<std::shared_ptr<Sandbox>> all() const;
+    /// Checks everything, then writes the record; nothing is changed on an error.
+    Result<std::shared_ptr<Sandbox>> create(const CreateRequest& request);
+    void forget(const std::string& id) { m_sandboxes.erase(id); }
+    bool anyActive() const;
+    void onDomainEvent(const vm::DomainEvent& event);
+    const std::vector<std::string>& problems() const { return m_problems; }
+
+private:
+    EngineParts& m_parts;
+    std::map<std::string, std::shared_ptr<Sandbox>> m_sandboxes;
+    std::vector<std::string> m_problems;
+};
+
+} // namespace coldframe::engine
