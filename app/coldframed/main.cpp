@@ -1,2 +1,224 @@
 // SPDX-License-Identifier: Apache-2.0
-int main() { return 0; }
+// coldframed: the engine. Started on demand by the window or the command line; leaves when it has nothing to do.
+#include "diagnosis.h"
+#include "key_bridge.h"
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/paths.h"
+#include "engine/catalog_adapter.h"
+#include "engine/connection_record.h"
+#include "engine/engine.h"
+#include "engine/idle_watch.h"
+#include "policy/presets.h"
+#include "vm/libvirt_hypervisor.h"
+
+#include <QCoreApplication>
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+#include <asio/post.hpp>
+#include <asio/signal_set.hpp>
+#include <csignal>
+#include <cstdio>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <sys/stat.h>
+#include <thread>
+#include <unistd.h>
+
+using namespace coldframe;
+using nlohmann::json;
+
+namespace {
+
+constexpr int kExitUnavailable = 4; // as the command line's
+
+int complain(const Error& error)
+{
+    std::fprintf(stderr, "coldframed: %s\n", error.message.c_str());
+    if (!error.detail.empty()) {
+        std::fprintf(stderr, "  %s\n", error.detail.c_str());
+    }
+    return kExitUnavailable;
+}
+
+/// Decides once how guests run; KVM is believed only after a boot that came up (facts are looked at again at each start).
+class AccelerationChooser
+{
+public:
+    AccelerationChooser(vm::Hypervisor& hypervisor, const engine::Settings& settings)
+        : m_hypervisor(hypervisor), m_settings(settings)
+    {
+    }
+
+    vm::AccelerationDecision operator()()
+    {
+        const std::scoped_lock lock(m_mutex);
+        const auto choice = vm::parseAccelerationChoice(m_settings.acceleration).value_or(vm::AccelerationChoice::Auto);
+        if (m_decision && m_choice == choice) {
+            return *m_decision;
+        }
+        const auto info = m_hypervisor.info();
+        const auto facts = vm::probeAcceleration(info && info->offersKvm, paths::dataFolder() / "kvm-trial.json");
+        auto decision = vm::decideAcceleration(choice, facts);
+        m_choice = choice;
+        m_decision = decision ? *decision : vm::AccelerationDecision{vm::Acceleration::Emulate, decision.error().message, false};
+        return *m_decision;
+    }
+
+private:
+    vm::Hypervisor& m_hypervisor;
+    const engine::Settings& m_settings;
+    std::mutex m_mutex;
+    vm::AccelerationChoice m_choice = vm::AccelerationChoice::Auto;
+    std::optional<vm::AccelerationDecision> m_decision;
+};
+
+json imageAnswer(image::ImageStore& store, bool build, bool force, const engine::Steps& steps, Error& problem)
+{
+    if (!build) {
+        const auto current = store.current();
+        return {{"ready", current.has_value()},
+                {"manifest", current ? json{{"id", current->id}} : json(nullptr)},
+                {"building", false},
+                {"problem", current ? "" : current.error().message}};
+    }
+    image::BuildControl control;
+    control.progress = [&steps](std::int64_t done, std::int64_t total, const std::string& text) {
+        steps.say("image", text, done, total);
+    };
+    control.cancelled = steps.cancelled;
+    const auto built = force ? store.build(true, control) : store.ensure(control);
+    if (!built) {
+        problem = built.error();
+        return nullptr;
+    }
+    return {{"id", built->id}};
+}
+
+int run(int argc, char** argv)
+{
+    ::umask(077);
+    forbidCoreDumps();
+    std::signal(SIGPIPE, SIG_IGN);
+    QCoreApplication application(argc, argv);
+    if (::getuid() == 0) {
+        return complain({ErrorCode::NotAllowed,
+                         "Coldframe runs as an ordinary user, not as root: libvirt's session for root is the whole machine's.",
+                         "Run it as the user who owns the project: sudo -u USER coldframe …"});
+    }
+    for (const auto& folder : {paths::configFolder(), paths::dataFolder(), paths::cacheFolder(), paths::runtimeFolder()}) {
+        if (auto made = makeFolders(folder, 0700); !made) {
+            return complain(made.error());
+        }
+    }
+    auto settings = engine::loadSettings(paths::configFolder() / "settings.json");
+    auto globalRules = settings ? engine::loadGlobalRules(paths::configFolder() / "policy.json")
+                                : Result<std::vector<policy::Rule>>(tl::unexpected(settings.error()));
+    if (!globalRules) {
+        return complain(globalRules.error());
+    }
+    auto catalog = agents::Catalog::load(paths::resourcesFolder() / "agents");
+    auto presets = policy::loadPresets(paths::resourcesFolder() / "policy");
+    if (!catalog || !presets) {
+        return complain(catalog ? presets.error() : catalog.error());
+    }
+    std::vector<policy::Rule> presetRules = policy::presetRules(*presets);
+    auto record = engine::openConnectionRecord(paths::dataFolder() / "audit.sqlite");
+    if (!record) {
+        return complain(record.error());
+    }
+
+    asio::io_context io(1);
+    asio::thread_pool pool(6);
+    vm::LibvirtHypervisor hypervisor(paths::dataFolder().string());
+    SystemProcessRunner runner;
+    image::ImageStore imageStore(image::ImageStore::Places::standard(), runner);
+    engine::ImageAdapter images(imageStore);
+    engine::CatalogAdapter agents(std::move(*catalog));
+    const std::unique_ptr<secrets::KeyStore> keyStore = secrets::makeKeychainStore(paths::dataFolder());
+    KeyBridge keys(io, application, *keyStore);
+    engine::RecordStore store(paths::dataFolder() / "sandboxes");
+    AccelerationChooser acceleration(hypervisor, *settings);
+    api::Server* serverPointer = nullptr;
+    engine::EngineParts parts{io,
+                              pool,
+                              hypervisor,
+                              images,
+                              agents,
+                              keys,
+                              **record,
+                              store,
+                              *settings,
+                              *globalRules,
+                              presetRules,
+                              [&acceleration] { return acceleration(); },
+                              [&serverPointer](const json& event) {
+                                  if (serverPointer) {
+                                      serverPointer->broadcast(event);
+                                  }
+                              }};
+    engine::Registry registry(parts);
+    const auto quit = [&io] { io.stop(); };
+    engine::Engine handlers({parts, registry, paths::configFolder(),
+                             [&record](const json& query) { return (*record)->query(query); },
+                             [&keys] { return keys.status(); },
+                             [&keys](std::string service, SecretBuffer key) { return keys.store(std::move(service), std::move(key)); },
+                             [&keys](std::string service) { return keys.remove(std::move(service)); },
+                             [&imageStore](bool build, bool force, const engine::Steps& steps) -> Result<json> {
+                                 Error problem;
+                                 json answer = imageAnswer(imageStore, build, force, steps, problem);
+                                 if (answer.is_null()) {
+                                     return tl::unexpected(problem);
+                                 }
+                                 return answer;
+                             },
+                             [&] { return diagnose(hypervisor, imageStore, acceleration()); },
+                             quit});
+    api::Server server(io, handlers);
+    handlers.attach(server);
+    if (auto started = server.start(); !started) {
+        return complain(started.error());
+    }
+    serverPointer = &server;
+    hypervisor.setEventHandler([&io, &registry](const vm::DomainEvent& event) {
+        asio::post(io, [&registry, event] { registry.onDomainEvent(event); });
+    });
+    asio::signal_set signals(io, SIGTERM, SIGINT, SIGHUP);
+    signals.async_wait([quit](std::error_code error, int) {
+        if (!error) {
+            quit();
+        }
+    });
+    asio::co_spawn(io, registry.load(), asio::detached);
+    asio::co_spawn(io, engine::leaveWhenIdle(io, server, registry, *settings, quit), asio::detached);
+
+    std::thread engineThread([&] {
+        while (!io.stopped()) {
+            topCatchAll("engine", [&] { io.run(); });
+        }
+        QMetaObject::invokeMethod(&application, &QCoreApplication::quit, Qt::QueuedConnection);
+    });
+    logInfo("engine", "ready");
+    QCoreApplication::exec();
+    engineThread.join();
+    server.stop();
+    hypervisor.setEventHandler({});
+    // Sessions end in order; microVMs and proxies live on and are taken over by the next engine, so nothing that would
+    // tell them to leave may run: the process ends here.
+    for (const auto& sandbox : registry.all()) {
+        sandbox->sync().stop();
+    }
+    pool.join();
+    std::fflush(nullptr);
+    ::_exit(0);
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+{
+    int status = 1;
+    topCatchAll("engine", [&] { status = run(argc, argv); });
+    return status;
+}

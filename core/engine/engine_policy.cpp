@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// The API's handlers for rules and settings.
+#include "engine/engine.h"
+
+#include "base/log.h"
+#include "base/random.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace coldframe::engine {
+
+using nlohmann::json;
+
+namespace {
+
+json ruleJson(const policy::Rule& rule)
+{
+    return {{"id", rule.id},
+            {"action", policy::actionName(rule.action)},
+            {"pattern", rule.pattern},
+            {"method", rule.method},
+            {"path", rule.path},
+            {"scope", policy::scopeName(rule.scope)},
+            {"origin", rule.origin},
+            {"note", rule.note},
+            {"expiry", rule.expiry ? json(formatUtc(*rule.expiry)) : json(nullptr)}};
+}
+
+Result<policy::Rule> ruleFrom(const json& params)
+{
+    policy::Rule rule;
+    rule.id = randomHex(4);
+    const std::string action = params.at("action");
+    if (action != "allow" && action != "deny") {
+        return fail(ErrorCode::InvalidArgument, "A rule's action must be allow or deny.");
+    }
+    rule.action = action == "allow" ? policy::Action::Allow : policy::Action::Deny;
+    COLDFRAME_TRY(rule.pattern, policy::parsePattern(params.at("pattern").get<std::string>()));
+    rule.method = params.value("method", "");
+    std::transform(rule.method.begin(), rule.method.end(), rule.method.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    rule.path = params.value("path", "");
+    rule.note = params.value("note", "").substr(0, 500);
+    rule.origin = params.value("origin", "") == "notification" ? "notification" : "user";
+    return rule;
+}
+
+bool hasSandbox(const json& params) { return params.contains("sandbox") && params["sandbox"].is_string() && params["sandbox"] != ""; }
+
+} // namespace
+
+void Engine::policyChangedEverywhere()
+{
+    for (const auto& sandbox : m_o.registry.all()) {
+        sandbox->policyChanged();
+    }
+}
+
+Result<void> Engine::saveGlobal(std::vector<policy::Rule> rules)
+{
+    COLDFRAME_CHECK(saveGlobalRules(m_o.configFolder / "policy.json", rules));
+    m_o.parts.globalRules = std::move(rules);
+    policyChangedEverywhere();
+    return {};
+}
+
+asio::awaitable<Result<json>> Engine::policyCall(std::string method, json params)
+{
+    std::shared_ptr<Sandbox> sandbox;
+    if (hasSandbox(params)) {
+        auto found = sandboxOf(params);
+        if (!found) {
+            co_return tl::unexpected(found.error());
+        }
+        sandbox = *found;
+    }
+    policy::PolicySet everywhere;
+    everywhere.rules = m_o.parts.globalRules;
+    if (const auto mode = policy::modeFromName(m_o.parts.settings.defaultMode)) {
+        everywhere.mode = *mode;
+    }
+    if (everywhere.mode == policy::Mode::Balanced) {
+        everywhere.rules.insert(everywhere.rules.end(), m_o.parts.presetRules.begin(), m_o.parts.presetRules.end());
+    }
+    const policy::PolicySet set = sandbox ? sandbox->effectivePolicy() : everywhere;
+
+    if (method == "policy.list") {
+        json rules = json::array();
+        for (const policy::Rule& rule : set.rules) {
+            rules.push_back(ruleJson(rule));
+        }
+        co_return json{{"mode", policy::modeName(set.mode)}, {"rules", rules}};
+    }
+    if (method == "policy.check") {
+        policy::Destination destination;
+        auto host = policy::normaliseHost(params.at("host").get<std::string>());
+        if (!host) {
+            co_return tl::unexpected(host.error());
+        }
+        destination.host = *host;
+        destination.port = params.value("port", std::uint16_t(443));
+        const auto address = policy::parseIp(*host);
+        destination.isLiteral = address.has_value();
+        policy::Decision decision = policy::decide(set, destination, utcNow());
+        if (address && decision.verdict == policy::Verdict::Allow && !decision.addressExempt) {
+            decision = policy::checkAddress(set, destination, *address, utcNow());
+        }
+        const char* verdict = decision.verdict == policy::Verdict::Allow ? "allow"
+                              : decision.verdict == policy::Verdict::Ask ? "ask"
+                                                                         : "deny";
+        co_return json{{"verdict", verdict}, {"rule", decision.ruleText}, {"ruleId", decision.ruleId}, {"reason", decision.reason}};
+    }
+    if (method == "policy.add") {
+        auto rule = ruleFrom(params);
+        if (!rule) {
+            co_return tl::unexpected(rule.error());
+        }
+        if (sandbox) {
+            auto added = sandbox->addRule(*rule, params.value("session", false));
+            if (!added) {
+                co_return tl::unexpected(added.error());
+            }
+            co_return ruleJson(*added);
+        }
+        rule->scope = policy::Scope::Global;
+        std::vector<policy::Rule> rules = m_o.parts.globalRules;
+        rules.push_back(*rule);
+        if (auto saved = saveGlobal(std::move(rules)); !saved) {
+            co_return tl::unexpected(saved.error());
+        }
+        co_return ruleJson(*rule);
+    }
+    if (method == "policy.remove") {
+        const std::string which = params.contains("id") ? params["id"].get<std::string>() : params.at("pattern").get<std::string>();
+        Result<void> done;
+        if (sandbox) {
+            done = sandbox->removeRule(which);
+        } else {
+            std::vector<policy::Rule> rules = m_o.parts.globalRules;
+            const std::size_t removed = std::erase_if(rules, [&](const policy::Rule& r) { return r.id == which || r.pattern == which; });
+            done = removed > 0 ? saveGlobal(std::move(rules))
+                               : fail(ErrorCode::NotFound, "There is no global rule \"" + escapeForDisplay(which, 100) +
+                                                               "\". See: coldframe policy ls");
+        }
+        if (!done) {
+            co_return tl::unexpected(done.error());
+        }
+        co_return json::object();
+    }
+    if (method == "policy.mode") {
+        auto mode = policy::modeFromName(params.at("mode").get<std::string>());
+        if (!mode) {
+            co_return tl::unexpected(mode.error());
+        }
+        Result<void> done;
+        if (sandbox) {
+            done = sandbox->setMode(*mode);
+        } else {
+            Settings settings = m_o.parts.settings;
+            settings.defaultMode = policy::modeName(*mode);
+            done = saveSettings(m_o.configFolder / "settings.json", settings);
+            if (done) {
+                m_o.parts.settings = settings;
+            }
+        }
+        if (!done) {
+            co_return tl::unexpected(done.error());
+        }
+        co_return json::object();
+    }
+    co_return tl::unexpected(api::unknownMethod(method));
+}
+
+asio::awaitable<Result<json>> Engine::settingsCall(std::string method, json params)
+{
+    if (method == "settings.set") {
+        auto settings = settingsFromJson(params.at("settings").dump(), m_o.parts.settings);
+        Result<void> saved = settings ? saveSettings(m_o.configFolder / "settings.json", *settings) : tl::unexpected(settings.error());
+        if (!saved) {
+            co_return tl::unexpected(saved.error());
+        }
+        m_o.parts.settings = std::move(*settings);
+        policyChangedEverywhere();
+    } else if (method != "settings.get") {
+        co_return tl::unexpected(api::unknownMethod(method));
+    }
+    co_return json::parse(settingsToJson(m_o.parts.settings));
+}
+
+} // namespace coldframe::engine
