@@ -184,8 +184,8 @@ int run(int argc, char** argv)
     hypervisor.setEventHandler([&io, &registry](const vm::DomainEvent& event) {
         asio::post(io, [&registry, event] { registry.onDomainEvent(event); });
     });
-    asio::signal_set signals(io, SIGTERM, SIGINT, SIGHUP);
-    signals.async_wait([quit](std::error_code error, int) {
+    asio::signal_set ending(io, SIGTERM, SIGINT, SIGHUP);
+    ending.async_wait([quit](std::error_code error, int) {
         if (!error) {
             quit();
         }

@@ -67,12 +67,13 @@ public:
     virtual asio::awaitable<Result<SecretBuffer>> key(std::string service) = 0;
 };
 
-/// Where connection events go; false = the record cannot be written and nothing new may be allowed.
+/// Where connection events go; an error means that the record cannot be written and nothing new may be allowed.
 class ConnectionRecord
 {
 public:
     virtual ~ConnectionRecord() = default;
-    virtual Result<void> append(const nlohmann::json& connection) = 0;
+    /// The entry as it stands in the log, with its number.
+    virtual Result<nlohmann::json> append(const nlohmann::json& connection) = 0;
 };
 
 /// What every sandbox uses; owned by the engine and outliving them all. io's thread, but for what says otherwise.

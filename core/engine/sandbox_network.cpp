@@ -261,7 +261,10 @@ void Sandbox::onProxyEvent(const json& event)
     if (type == "connection" && event.contains("connection") && event["connection"].is_object()) {
         json connection = event["connection"];
         connection["sandbox"] = m_record.id; // whatever the proxy says
-        if (auto recorded = m_parts.record.append(connection); !recorded && m_proxy) {
+        Result<json> recorded = m_parts.record.append(connection);
+        if (recorded) {
+            connection = *recorded;
+        } else if (m_proxy) {
             // No record, no traffic: what happened must be on record (promise 6).
             logError("sandbox " + m_record.name, "the connection log cannot be written: " + recorded.error().message);
             policy::PolicySet closed;
