@@ -66,7 +66,7 @@ Result<std::string> agentFolderName(const std::filesystem::path& images, const s
 {
     const auto document = readObject(images / "agents.json");
     if (document && document->contains("agents") && (*document)["agents"].is_object()) {
-        const nlohmann::json& name = (*document)["agents"].value(agent, nlohmann::json());
+        const nlohmann::json name = (*document)["agents"].value(agent, nlohmann::json());
         if (name.is_string()) {
             return name.get<std::string>();
         }
@@ -242,7 +242,8 @@ Result<std::vector<std::string>> ImageStore::prune(const std::set<std::string>& 
         return tl::unexpected(document.error());
     }
     if (const auto document = readObject(m_places.images / "agents.json"); document) {
-        for (const auto& entry : document->value("agents", nlohmann::json::object()).items()) {
+        const nlohmann::json agents = document->value("agents", nlohmann::json::object());
+        for (const auto& entry : agents.items()) {
             if (entry.value().is_string()) {
                 kept.insert(entry.value().get<std::string>());
             }
