@@ -15,6 +15,7 @@ template <typename F> asio::awaitable<std::invoke_result_t<F>> invokeThere(F f) 
 } // namespace detail
 
 /// Runs f on the pool and resumes the caller on its own executor with f's result. For libvirt calls, scans, builds.
+/// Give it a named lambda, moved: GCC 12 destroys a capturing lambda twice that is a temporary of a co_await expression.
 template <typename F> asio::awaitable<std::invoke_result_t<F>> onPool(asio::thread_pool& pool, F f)
 {
     co_return co_await asio::co_spawn(pool, detail::invokeThere(std::move(f)), asio::use_awaitable);

@@ -112,7 +112,8 @@ asio::awaitable<Result<json>> Engine::call(std::string method, json params, api:
         const bool build = method == "image.build";
         const bool force = params.value("force", false);
         const Steps steps = stepsOf(context);
-        co_return co_await onPool(m_o.parts.pool, [this, build, force, steps] { return m_o.image(build, force, steps); });
+        auto handleImage = [this, build, force, steps] { return m_o.image(build, force, steps); };
+        co_return co_await onPool(m_o.parts.pool, std::move(handleImage));
     }
     if (family == "policy") {
         co_return co_await policyCall(std::move(method), std::move(params));
@@ -167,7 +168,8 @@ asio::awaitable<Result<json>> Engine::engineCall(std::string method, json params
         co_return json::object();
     }
     if (method == "engine.diagnose") {
-        co_return co_await onPool(m_o.parts.pool, [this] { return m_o.diagnose(); });
+        auto runDiagnosis = [this] { return m_o.diagnose(); };
+        co_return co_await onPool(m_o.parts.pool, std::move(runDiagnosis));
     }
     co_return tl::unexpected(api::unknownMethod(method));
 }
@@ -202,7 +204,8 @@ asio::awaitable<Result<json>> Engine::createSandbox(json params, api::CallContex
         Result<void> started = co_await (*sandbox)->start(stepsOf(context));
         if (!started) {
             // A sandbox that never came up is not left behind: the next try starts from nothing.
-            (void)co_await (*sandbox)->remove({}, true);
+            const Steps quietly;
+            (void)co_await (*sandbox)->remove(quietly, true);
             m_o.registry.forget((*sandbox)->record().id);
             co_return tl::unexpected(started.error());
         }

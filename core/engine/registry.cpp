@@ -55,8 +55,9 @@ asio::awaitable<void> Registry::load()
     for (const std::string& problem : m_problems) {
         logWarning("engine", problem);
     }
+    auto listDomains = [&hypervisor = m_parts.hypervisor] { return hypervisor.domains(); };
     Result<std::vector<vm::Domain>> domains =
-        co_await onPool(m_parts.pool, [&hypervisor = m_parts.hypervisor] { return hypervisor.domains(); });
+        co_await onPool(m_parts.pool, std::move(listDomains));
     if (!domains) {
         logWarning("engine", domains.error().message + " " + domains.error().detail);
         co_return;
@@ -66,7 +67,8 @@ asio::awaitable<void> Registry::load()
         if (found == m_sandboxes.end() || found->second->record().generation != domain.generation) {
             logWarning("engine", "ending a microVM that belongs to no sandbox: " + domain.sandboxId);
             const std::string id = domain.sandboxId;
-            (void)co_await onPool(m_parts.pool, [&hypervisor = m_parts.hypervisor, id] { return hypervisor.destroy(id); });
+            auto endVm = [&hypervisor = m_parts.hypervisor, id] { return hypervisor.destroy(id); };
+            (void)co_await onPool(m_parts.pool, std::move(endVm));
             continue;
         }
         asio::co_spawn(

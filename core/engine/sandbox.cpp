@@ -138,7 +138,8 @@ asio::awaitable<Result<void>> Sandbox::bringUp(Steps steps)
     const Error error = done ? Error{ErrorCode::Closed, "The sandbox ended while it was starting.", m_record.problem} : done.error();
     closeLinks();
     const std::string id = m_record.id;
-    (void)co_await onPool(m_parts.pool, [&hypervisor = m_parts.hypervisor, id] { return hypervisor.destroy(id); });
+    auto endVm = [&hypervisor = m_parts.hypervisor, id] { return hypervisor.destroy(id); };
+    (void)co_await onPool(m_parts.pool, std::move(endVm));
     m_vmAlive = false;
     failWith(error);
     if (error.code == ErrorCode::Cancelled) {
@@ -157,9 +158,10 @@ asio::awaitable<Result<void>> Sandbox::prepareDisk(const Steps& steps, GuestImag
         co_return tl::unexpected(plan.error());
     }
     const std::string imageId = m_record.imageId;
-    Result<GuestImage> found = co_await onPool(m_parts.pool, [&images = m_parts.images, imageId, steps] {
+    auto findImage = [&images = m_parts.images, imageId, steps] {
         return imageId.empty() ? images.ensureImage(steps) : images.pinnedImage(imageId);
-    });
+    };
+    Result<GuestImage> found = co_await onPool(m_parts.pool, std::move(findImage));
     if (!found) {
         co_return tl::unexpected(found.error());
     }
@@ -167,9 +169,10 @@ asio::awaitable<Result<void>> Sandbox::prepareDisk(const Steps& steps, GuestImag
     if (!plan->npmPackage.empty() && m_record.agentLayer.empty()) {
         const std::string agent = m_record.agent;
         const std::string package = plan->npmPackage;
-        Result<std::filesystem::path> layer = co_await onPool(m_parts.pool, [&images = m_parts.images, agent, package, steps] {
+        auto buildLayer = [&images = m_parts.images, agent, package, steps] {
             return images.ensureAgentLayer(agent, package, steps);
-        });
+        };
+        Result<std::filesystem::path> layer = co_await onPool(m_parts.pool, std::move(buildLayer));
         if (!layer) {
             co_return tl::unexpected(layer.error());
         }
@@ -182,10 +185,11 @@ asio::awaitable<Result<void>> Sandbox::prepareDisk(const Steps& steps, GuestImag
         std::filesystem::remove(disk, ignored);
         const vm::ReadOnlyDisk base{image.baseDisk, vm::DiskFormat::Qcow2, {}};
         const std::uint64_t size = static_cast<std::uint64_t>(m_record.diskGiB) << 30;
-        Result<void> made = co_await onPool(m_parts.pool, [base, disk, size] {
+        auto makeDisk = [base, disk, size] {
             SystemProcessRunner runner;
             return vm::createOverlay(runner, base, disk, size);
-        });
+        };
+        Result<void> made = co_await onPool(m_parts.pool, std::move(makeDisk));
         if (!made) {
             co_return made;
         }
@@ -239,14 +243,15 @@ asio::awaitable<Result<void>> Sandbox::bootAndConnect(const Steps& steps, const 
         co_return saved;
     }
     m_vmAlive = true;
-    Result<void> started = co_await onPool(m_parts.pool, [&hypervisor = m_parts.hypervisor, machine]() mutable {
+    auto startVm = [&hypervisor = m_parts.hypervisor, machine]() mutable {
         auto info = hypervisor.info();
         if (!info) {
             return Result<void>(tl::unexpected(info.error()));
         }
         machine.emulator = info->emulator;
         return hypervisor.start(machine);
-    });
+    };
+    Result<void> started = co_await onPool(m_parts.pool, std::move(startVm));
     if (!started) {
         m_vmAlive = false;
         co_return started;
@@ -265,10 +270,11 @@ asio::awaitable<Result<void>> Sandbox::bootAndConnect(const Steps& steps, const 
         co_return done;
     }
     const std::string id = m_record.id;
-    co_await onPool(m_parts.pool, [&hypervisor = m_parts.hypervisor, id] {
+    auto endConsole = [&hypervisor = m_parts.hypervisor, id] {
         hypervisor.endConsole(id);
         return 0;
-    });
+    };
+    co_await onPool(m_parts.pool, std::move(endConsole));
     auto bulk = co_await GuestLink::connect(m_parts.io, machine.bulkSocket, 20s, m_stopTrying);
     if (!bulk) {
         co_return tl::unexpected(bulk.error());
@@ -372,7 +378,8 @@ asio::awaitable<Result<void>> Sandbox::bringDown(const Steps& steps, bool force)
     Result<void> destroyed;
     if (m_vmAlive) {
         const std::string id = m_record.id;
-        destroyed = co_await onPool(m_parts.pool, [&hypervisor = m_parts.hypervisor, id] { return hypervisor.destroy(id); });
+        auto endVm = [&hypervisor = m_parts.hypervisor, id] { return hypervisor.destroy(id); };
+        destroyed = co_await onPool(m_parts.pool, std::move(endVm));
         if (destroyed) {
             m_vmAlive = false;
         }
@@ -453,7 +460,8 @@ asio::awaitable<Result<void>> Sandbox::remove(Steps steps, bool force)
         co_return down;
     }
     const std::string id = m_record.id;
-    Result<void> removed = co_await onPool(m_parts.pool, [&store = m_parts.store, id] { return store.remove(id); });
+    auto removeFiles = [&store = m_parts.store, id] { return store.remove(id); };
+    Result<void> removed = co_await onPool(m_parts.pool, std::move(removeFiles));
     std::error_code ignored;
     std::filesystem::remove_all(socketFolder(), ignored);
     if (!removed) {
@@ -506,7 +514,8 @@ asio::awaitable<void> Sandbox::adopt()
         done = bulk ? Result<void>() : tl::unexpected(bulk.error());
         if (bulk) {
             m_bulk = std::move(*bulk);
-            done = co_await startSync({});
+            const Steps quietly;
+            done = co_await startSync(quietly);
         }
     }
     if (done && m_record.state == SandboxState::Starting) {
@@ -515,7 +524,8 @@ asio::awaitable<void> Sandbox::adopt()
     }
     closeLinks();
     const std::string id = m_record.id;
-    (void)co_await onPool(m_parts.pool, [&hypervisor = m_parts.hypervisor, id] { return hypervisor.destroy(id); });
+    auto endVm = [&hypervisor = m_parts.hypervisor, id] { return hypervisor.destroy(id); };
+    (void)co_await onPool(m_parts.pool, std::move(endVm));
     m_vmAlive = false;
     failWith(done ? Error{ErrorCode::Closed, "The sandbox ended while Coldframe took it over.", {}} : done.error());
 }

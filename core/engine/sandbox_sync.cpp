@@ -160,7 +160,8 @@ asio::awaitable<Result<void>> SandboxSync::flush(std::chrono::milliseconds withi
     const auto end = std::chrono::steady_clock::now() + within;
     for (const auto& root : m_roots) {
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
-        Result<void> done = co_await onPool(m_parts.pool, [root, left] { return root->session->flush(std::max(left, 0ms)); });
+        auto flushRoot = [root, left] { return root->session->flush(std::max(left, 0ms)); };
+        Result<void> done = co_await onPool(m_parts.pool, std::move(flushRoot));
         if (!done) {
             co_return done;
         }
