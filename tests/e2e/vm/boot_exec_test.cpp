@@ -236,7 +236,7 @@ private slots:
         machine.consoleLog = folder / "console.log";
         machine.acceleration = Acceleration::Emulate;
         machine.hostTscKhz = hostTscKhz();
-        machine.emulator = "/usr/bin/qemu-system-x86_64";
+        machine.emulator = COLDFRAME_QEMU_WRAPPER;
         SystemProcessRunner runner;
         QVERIFY(createOverlay(runner, machine.backingChain[0], machine.overlay, 0).has_value());
 

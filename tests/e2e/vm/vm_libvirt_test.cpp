@@ -155,7 +155,7 @@ private:
         result.consoleLog = m_folder / (result.sandboxId + ".log");
         result.acceleration = Acceleration::Emulate;
         result.hostTscKhz = hostTscKhz();
-        result.emulator = "/usr/bin/qemu-system-x86_64";
+        result.emulator = COLDFRAME_QEMU_WRAPPER;
         SystemProcessRunner runner;
         const auto made = createOverlay(runner, result.backingChain[0], result.overlay, 128u << 20);
         if (!made) {
@@ -345,6 +345,46 @@ private slots:
         QVERIFY(hypervisor.domains()->empty());
     }
 
+    void hazard_13_qemuReachesOnlyItsOwnFilesAndNoNetwork()
+    {
+        LibvirtHypervisor hypervisor(m_owner);
+        SystemProcessRunner runner;
+        // What a guest that took QEMU over would do: open a file of the user. Through QEMU's monitor here.
+        const auto opensForeignFile = [&](const MachineDescription& description) {
+            ProcessSpec attack;
+            attack.arguments = {"virsh", "-c", "qemu:///session", "qemu-monitor-command",
+                                domainName(description.sandboxId),
+                                R"({"execute":"blockdev-add","arguments":{"driver":"raw","node-name":"attack","read-only":true,)"
+                                R"("file":{"driver":"file","filename":"/etc/hostname"}}})"};
+            const auto answer = runner.run(attack);
+            return answer && answer->exitCode == 0 && answer->standardOutput.find("error") == std::string::npos;
+        };
+        const auto networkOf = [](const std::string& process) {
+            std::error_code error;
+            return std::filesystem::read_symlink("/proc/" + process + "/ns/net", error).string();
+        };
+        const auto confined = machine();
+        QCOMPARE(confined.emulator.string(), std::string(COLDFRAME_QEMU_WRAPPER));
+        require(hypervisor.start(confined));
+        QVERIFY(talk(confined.controlSocket, "echo confined\n", "confined\n").has_value());
+        QVERIFY(!opensForeignFile(confined));
+        const auto process = std::to_string((*hypervisor.find(confined.sandboxId))->processId);
+        std::ifstream status("/proc/" + process + "/status");
+        const std::string text((std::istreambuf_iterator<char>(status)), {});
+        QVERIFY(text.find("NoNewPrivs:\t1") != std::string::npos);
+        QVERIFY(text.find("Seccomp:\t2") != std::string::npos);
+        const auto ownNetwork = networkOf("self");
+        QVERIFY(!ownNetwork.empty());
+        QVERIFY(networkOf(process) != ownNetwork);
+
+        // The control: without the wrapper the same attack works.
+        auto bare = machine();
+        bare.emulator = "/usr/bin/qemu-system-x86_64";
+        require(hypervisor.start(bare));
+        QVERIFY(opensForeignFile(bare));
+        QVERIFY(networkOf(std::to_string((*hypervisor.find(bare.sandboxId))->processId)) == ownNetwork);
+    }
+
     void saysWhatIsMissing()
     {
         LibvirtHypervisor hypervisor(m_owner);
@@ -354,7 +394,7 @@ private slots:
         QVERIFY(!noEmulator);
         QVERIFY2(noEmulator.error().message.find("qemu-system-x86") != std::string::npos,
                  (noEmulator.error().message + noEmulator.error().detail).c_str());
-        description.emulator = "/usr/bin/qemu-system-x86_64";
+        description.emulator = COLDFRAME_QEMU_WRAPPER;
         description.kernel = m_folder / "no-kernel";
         const auto noKernel = hypervisor.start(description);
         QVERIFY(!noKernel);
