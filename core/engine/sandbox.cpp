@@ -10,6 +10,7 @@
 #include "engine/blocking.h"
 #include "engine/certificate_authority.h"
 #include "engine/deadline.h"
+#include "vm/emulator.h"
 #include "vm/qcow2.h"
 
 #include <algorithm>
@@ -243,12 +244,14 @@ asio::awaitable<Result<void>> Sandbox::bootAndConnect(const Steps& steps, const 
         co_return saved;
     }
     m_vmAlive = true;
-    auto startVm = [&hypervisor = m_parts.hypervisor, machine]() mutable {
+    auto startVm = [&hypervisor = m_parts.hypervisor, machine]() mutable -> Result<void> {
         auto info = hypervisor.info();
         if (!info) {
-            return Result<void>(tl::unexpected(info.error()));
+            return tl::unexpected(info.error());
         }
-        machine.emulator = info->emulator;
+        COLDFRAME_TRY(machine.emulator,
+                      vm::confinedEmulator(paths::dataFolder() / "emulator", paths::helperExecutable("coldframe-qemu"),
+                                           info->emulator));
         return hypervisor.start(machine);
     };
     Result<void> started = co_await onPool(m_parts.pool, std::move(startVm));
