@@ -75,13 +75,15 @@ int takeAlong(const char* path, const struct stat* info, int, struct FTW*)
     return 0;
 }
 
-Result<void> replaceIfChanged(const std::filesystem::path& path, const std::string& before, const std::string& after,
-                              mode_t mode)
+Result<void> replaceIfChanged(const std::filesystem::path& path, const std::string& before,
+                              const std::string& after, mode_t mode)
 {
     if (before == after) {
         return {};
     }
-    struct stat info {};
+    struct stat info
+    {
+    };
     const bool existed = ::stat(path.c_str(), &info) == 0;
     COLDFRAME_CHECK(writeFileAtomic(path, after, existed ? info.st_mode & 0777 : mode));
     if (existed && ::chown(path.c_str(), info.st_uid, info.st_gid) != 0) {
@@ -107,8 +109,8 @@ std::string passwdWith(std::string_view passwd, const Account& account)
         }
     }
     if (!found) {
-        all.push_back(account.name + ":x:" + std::to_string(account.uid) + ":" + std::to_string(account.gid) + "::" +
-                      account.home + ":" + account.shell);
+        all.push_back(account.name + ":x:" + std::to_string(account.uid) + ":" + std::to_string(account.gid) +
+                      "::" + account.home + ":" + account.shell);
     }
     return text(all);
 }
@@ -198,12 +200,15 @@ Result<Account> ensureAccount(const std::filesystem::path& root, const Account& 
     const auto before = findAccount(passwd, group, wanted.name);
 
     COLDFRAME_CHECK(replaceIfChanged(root / "etc/passwd", passwd, passwdWith(passwd, wanted), 0644));
-    COLDFRAME_CHECK(replaceIfChanged(root / "etc/group", group, groupWith(group, wanted.name, wanted.gid), 0644));
+    COLDFRAME_CHECK(
+        replaceIfChanged(root / "etc/group", group, groupWith(group, wanted.name, wanted.gid), 0644));
     COLDFRAME_CHECK(replaceIfChanged(root / "etc/shadow", shadow, shadowWith(shadow, wanted.name), 0640));
 
     const std::filesystem::path home = root / std::filesystem::path(wanted.home).relative_path();
     COLDFRAME_CHECK(makeFolders(home, 0755));
-    struct stat info {};
+    struct stat info
+    {
+    };
     if (::stat(home.c_str(), &info) == 0 && (info.st_uid != wanted.uid || info.st_gid != wanted.gid)) {
         g_oldUid = before ? before->uid : info.st_uid;
         g_oldGid = before ? before->gid : info.st_gid;

@@ -25,7 +25,8 @@ struct Account
     std::vector<gid_t> groups; ///< supplementary ones and gid
 };
 
-/// passwd text with `name`'s line carrying these ids and home; the line is added when missing. Others stay as they are.
+/// passwd text with `name`'s line carrying these ids and home; the line is added when missing. Others stay as
+/// they are.
 std::string passwdWith(std::string_view passwd, const Account& account);
 /// group text in which the group `name` has this gid; added when missing.
 std::string groupWith(std::string_view group, std::string_view name, gid_t gid);
@@ -37,7 +38,8 @@ Result<Account> findAccount(std::string_view passwd, std::string_view group, std
 /// Group name to gid, for chown.
 Result<gid_t> findGroup(std::string_view group, std::string_view name);
 
-/// Reads `root`/etc and edits it where the ids differ; a changed uid or gid takes the files of the home along.
+/// Reads `root`/etc and edits it where the ids differ; a changed uid or gid takes the files of the home
+/// along.
 Result<Account> ensureAccount(const std::filesystem::path& root, const Account& wanted);
 /// The account as `root`/etc knows it.
 Result<Account> loadAccount(const std::filesystem::path& root, std::string_view name);

@@ -45,8 +45,8 @@ asio::awaitable<void> answer(channel::StreamPtr stream, std::string status, std:
 
 std::string errorBody(const Error& error)
 {
-    return Json{{"code", errorCodeName(error.code)}, {"message", error.message}, {"detail", error.detail}}.dump(
-        -1, ' ', true, Json::error_handler_t::replace);
+    return Json{{"code", errorCodeName(error.code)}, {"message", error.message}, {"detail", error.detail}}
+        .dump(-1, ' ', true, Json::error_handler_t::replace);
 }
 
 asio::awaitable<void> answer(channel::StreamPtr stream, const Error& error)
@@ -142,7 +142,9 @@ asio::awaitable<void> Agent::bulk(channel::StreamPtr stream)
 std::string Agent::statusJson() const
 {
     const bool ready = m_state == State::Ready || m_state == State::ShuttingDown;
-    struct timespec up {};
+    struct timespec up
+    {
+    };
     ::clock_gettime(CLOCK_BOOTTIME, &up);
     // The boot id is drawn at its first reading, so it is not looked at before the generator was reseeded.
     return Json{{"version", 1},
@@ -230,7 +232,8 @@ asio::awaitable<void> Agent::shutdown(channel::StreamPtr stream)
     if (m_hooks.beforeShutdown) {
         co_await m_hooks.beforeShutdown();
     }
-    const bool clean = co_await stopEverything(m_io, std::chrono::milliseconds(static_cast<long>(grace * 1000)));
+    const bool clean =
+        co_await stopEverything(m_io, std::chrono::milliseconds(static_cast<long>(grace * 1000)));
     const std::string result = clean ? "{\"clean\":true}" : "{\"clean\":false}";
     co_await answer(stream, "200", result);
     // The answer still has to leave the port: nobody acknowledges at this level.

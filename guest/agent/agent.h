@@ -30,8 +30,8 @@ struct AgentOptions
     std::string executable;           ///< this program, for the workspace endpoint
 };
 
-/// The services of the ports "control" and "bulk" (core/ARCHITECTURE.md, "Ports of a microVM"). On the io_context's
-/// one thread; lives until the io_context has stopped.
+/// The services of the ports "control" and "bulk" (core/ARCHITECTURE.md, "Ports of a microVM"). On the
+/// io_context's one thread; lives until the io_context has stopped.
 class Agent
 {
 public:

@@ -25,8 +25,8 @@ std::string headerOf(const channel::Stream& stream, const std::string& name)
 
 } // namespace
 
-/// The endpoint runs as the agent in a process of its own: whatever the workspace holds, it can do no more than
-/// the agent can.
+/// The endpoint runs as the agent in a process of its own: whatever the workspace holds, it can do no more
+/// than the agent can.
 Result<int> Agent::startEndpoint(const std::string& workspace)
 {
     const std::string encoded = percentEncode(workspace);
@@ -43,7 +43,8 @@ Result<int> Agent::startEndpoint(const std::string& workspace)
     UniqueFd ours(ends[0]);
     const UniqueFd theirs(ends[1]);
     SpawnSpec spec;
-    spec.argv = {m_options.executable, "sync-endpoint", "--root", encoded, "--staging", percentEncode(staging.string())};
+    spec.argv = {m_options.executable,           "sync-endpoint", "--root", encoded, "--staging",
+                 percentEncode(staging.string())};
     spec.environment = {{"PATH", "/usr/bin:/bin"}, {"HOME", m_agent->home}, {"LANG", "C.UTF-8"}};
     spec.account = *m_agent;
     spec.standardInput = theirs.get();
@@ -66,8 +67,9 @@ Result<int> Agent::startEndpoint(const std::string& workspace)
 asio::awaitable<void> Agent::syncWorkspace(channel::StreamPtr stream)
 {
     const auto path = checkedAbsolutePath(headerOf(*stream, "x-coldframe-workspace"));
-    const bool known = path && std::any_of(m_setup->workspaces.begin(), m_setup->workspaces.end(),
-                                           [&](const SetupWorkspace& workspace) { return workspace.path == *path; });
+    const bool known =
+        path && std::any_of(m_setup->workspaces.begin(), m_setup->workspaces.end(),
+                            [&](const SetupWorkspace& workspace) { return workspace.path == *path; });
     if (!known) {
         (void)stream->respond({{":status", "404"}}, true);
         co_return;
@@ -90,10 +92,11 @@ asio::awaitable<void> Agent::connectPort(channel::StreamPtr stream)
     const std::string authority = headerOf(*stream, ":authority");
     constexpr std::string_view kLocal = "127.0.0.1:";
     unsigned short port = 0;
-    const bool valid = authority.starts_with(kLocal) &&
-                       std::from_chars(authority.data() + kLocal.size(), authority.data() + authority.size(), port).ptr ==
-                           authority.data() + authority.size() &&
-                       port != 0;
+    const bool valid =
+        authority.starts_with(kLocal) &&
+        std::from_chars(authority.data() + kLocal.size(), authority.data() + authority.size(), port).ptr ==
+            authority.data() + authority.size() &&
+        port != 0;
     if (!valid) {
         (void)stream->respond({{":status", "400"}}, true);
         co_return;
@@ -103,7 +106,8 @@ asio::awaitable<void> Agent::connectPort(channel::StreamPtr stream)
     co_await socket.async_connect({asio::ip::address_v4::loopback(), port},
                                   asio::redirect_error(asio::use_awaitable, error));
     if (error) {
-        (void)stream->respond({{":status", "502"}, {"x-coldframe-reason", "nothing listens on that port"}}, true);
+        (void)stream->respond({{":status", "502"}, {"x-coldframe-reason", "nothing listens on that port"}},
+                              true);
         co_return;
     }
     const auto responded = stream->respond({{":status", "200"}});

@@ -23,7 +23,8 @@ namespace {
 
 constexpr const char* kExecutable = "/run/coldframe/coldframe-guest";
 
-std::unique_ptr<channel::Connection> portConnection(asio::io_context& io, const char* name, channel::Role role)
+std::unique_ptr<channel::Connection> portConnection(asio::io_context& io, const char* name,
+                                                    channel::Role role)
 {
     const auto fd = openPort(name);
     if (!fd) {
@@ -63,7 +64,10 @@ int runInit()
 {
     mountSystem();
     ::signal(SIGPIPE, SIG_IGN);
-    const struct rlimit files {1u << 20, 1u << 20};
+    const struct rlimit files
+    {
+        1u << 20, 1u << 20
+    };
     ::setrlimit(RLIMIT_NOFILE, &files);
     const int console = ::open("/dev/console", O_WRONLY | O_NOCTTY | O_CLOEXEC);
     if (console >= 0) {

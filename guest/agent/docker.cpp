@@ -26,19 +26,21 @@ constexpr const char* kDaemonSocket = "/run/coldframe/dockerd.sock";
 constexpr const char* kShims = "/run/coldframe/shims";
 constexpr auto kStartLimit = std::chrono::seconds(120); // emulated machines are slow
 
-/// One direction of a connection. The end of the one side's sending is passed on, as `docker attach` and builds need.
+/// One direction of a connection. The end of the one side's sending is passed on, as `docker attach` and
+/// builds need.
 asio::awaitable<void> copy(std::shared_ptr<asio::local::stream_protocol::socket> from,
                            std::shared_ptr<asio::local::stream_protocol::socket> to)
 {
     std::array<char, 32 * 1024> buffer;
     asio::error_code error;
     for (;;) {
-        const std::size_t got =
-            co_await from->async_read_some(asio::buffer(buffer), asio::redirect_error(asio::use_awaitable, error));
+        const std::size_t got = co_await from->async_read_some(
+            asio::buffer(buffer), asio::redirect_error(asio::use_awaitable, error));
         if (error) {
             break;
         }
-        co_await asio::async_write(*to, asio::buffer(buffer, got), asio::redirect_error(asio::use_awaitable, error));
+        co_await asio::async_write(*to, asio::buffer(buffer, got),
+                                   asio::redirect_error(asio::use_awaitable, error));
         if (error) {
             from->close(error);
             break;
@@ -138,7 +140,8 @@ Result<void> Docker::startDaemon()
     SpawnSpec spec;
     spec.argv = {"/usr/sbin/dockerd", "-H", std::string("unix://") + kDaemonSocket};
     spec.environment = trustEnvironment(kCaBundle);
-    spec.environment["PATH"] = std::string(kShims) + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    spec.environment["PATH"] =
+        std::string(kShims) + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
     spec.environment["HOME"] = "/root";
     COLDFRAME_TRY(spec.account, loadAccount("/", "root"));
     spec.standardOutput = log.get();

@@ -12,8 +12,9 @@
 
 namespace coldframe::guest {
 
-/// Docker on demand: listens on /var/run/docker.sock itself and starts dockerd at the first connection, so a sandbox
-/// that does not use it pays nothing. runc is found as this program first, which adds the sandbox's CA to containers.
+/// Docker on demand: listens on /var/run/docker.sock itself and starts dockerd at the first connection, so a
+/// sandbox that does not use it pays nothing. runc is found as this program first, which adds the sandbox's
+/// CA to containers.
 class Docker
 {
 public:

@@ -8,7 +8,8 @@
 
 namespace coldframe::guest {
 
-/// %XX for '%', control bytes, spaces and bytes above 0x7E, so that any path travels in JSON, a header or argv.
+/// %XX for '%', control bytes, spaces and bytes above 0x7E, so that any path travels in JSON, a header or
+/// argv.
 std::string percentEncode(std::string_view bytes);
 
 /// The reverse; other characters stand for themselves. InvalidArgument on a broken escape.

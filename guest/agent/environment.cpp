@@ -6,8 +6,9 @@ namespace coldframe::guest {
 std::map<std::string, std::string> trustEnvironment(const std::string& bundle)
 {
     std::map<std::string, std::string> variables;
-    for (const char* name : {"NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO",
-                             "CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "PIP_CERT", "DENO_CERT", "CODEX_CA_CERTIFICATE"}) {
+    for (const char* name :
+         {"NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO", "CURL_CA_BUNDLE",
+          "AWS_CA_BUNDLE", "PIP_CERT", "DENO_CERT", "CODEX_CA_CERTIFICATE"}) {
         variables[name] = bundle;
     }
     return variables;
@@ -25,8 +26,9 @@ std::map<std::string, std::string> execEnvironment(const Account& account,
     variables["LANG"] = "C.UTF-8";
     variables["TERM"] = "xterm-256color";
     variables["COLORTERM"] = "truecolor";
-    variables["PATH"] = "/opt/coldframe/agent/bin:/home/agent/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:"
-                        "/usr/bin:/sbin:/bin";
+    variables["PATH"] =
+        "/opt/coldframe/agent/bin:/home/agent/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:"
+        "/usr/bin:/sbin:/bin";
     if (account.uid != 0) {
         variables["XDG_RUNTIME_DIR"] = "/run/user/" + std::to_string(account.uid);
     }

@@ -8,7 +8,8 @@
 
 namespace coldframe::guest {
 
-/// Wakes every coroutine that waits. One thread only, so "check, then wait" has no gap. Waiters keep the owner alive.
+/// Wakes every coroutine that waits. One thread only, so "check, then wait" has no gap. Waiters keep the
+/// owner alive.
 class Event
 {
 public:

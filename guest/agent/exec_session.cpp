@@ -20,7 +20,7 @@ namespace coldframe::guest {
 namespace {
 
 constexpr std::size_t kMaxPendingInput = 256 * 1024;
-constexpr std::uint32_t kCancel = 8;       // RFC 9113, section 7
+constexpr std::uint32_t kCancel = 8;        // RFC 9113, section 7
 constexpr char kEndOfTransmission = '\x04'; // Ctrl-D: the line discipline makes an end of file of it
 
 Result<void> makePipe(UniqueFd& read, UniqueFd& write)
@@ -51,7 +51,9 @@ Result<std::shared_ptr<ExecSession>> ExecSession::start(asio::io_context& io, Re
     UniqueFd ours[3];
     UniqueFd theirs[3];
     if (request.tty) {
-        struct winsize size {};
+        struct winsize size
+        {
+        };
         size.ws_row = static_cast<unsigned short>(request.rows);
         size.ws_col = static_cast<unsigned short>(request.columns);
         int master = -1;
@@ -63,7 +65,9 @@ Result<std::shared_ptr<ExecSession>> ExecSession::start(asio::io_context& io, Re
         theirs[0].reset(slave);
         ::fcntl(master, F_SETFD, FD_CLOEXEC);
         ::fcntl(slave, F_SETFD, FD_CLOEXEC);
-        struct termios modes {};
+        struct termios modes
+        {
+        };
         ::tcgetattr(slave, &modes);
         modes.c_iflag |= IUTF8; // so that erasing removes a whole character
         ::tcsetattr(slave, TCSANOW, &modes);
@@ -98,14 +102,15 @@ Result<std::shared_ptr<ExecSession>> ExecSession::start(asio::io_context& io, Re
     return self;
 }
 
-/// While somebody is attached, a program that writes faster than they read is slowed down as by a real terminal;
-/// with nobody there it runs on and the oldest output goes.
+/// While somebody is attached, a program that writes faster than they read is slowed down as by a real
+/// terminal; with nobody there it runs on and the oldest output goes.
 bool ExecSession::isBacklogged() const
 {
     return m_stream && m_ring.end() - m_sent > kRingBytes;
 }
 
-asio::awaitable<void> ExecSession::drain(std::shared_ptr<ExecSession> self, Descriptor& from, ExecFrameType type)
+asio::awaitable<void> ExecSession::drain(std::shared_ptr<ExecSession> self, Descriptor& from,
+                                         ExecFrameType type)
 {
     std::string buffer(32 * 1024, '\0');
     for (;;) {
@@ -113,8 +118,8 @@ asio::awaitable<void> ExecSession::drain(std::shared_ptr<ExecSession> self, Desc
             co_await self->m_room.wait();
         }
         asio::error_code error;
-        const std::size_t got =
-            co_await from.async_read_some(asio::buffer(buffer), asio::redirect_error(asio::use_awaitable, error));
+        const std::size_t got = co_await from.async_read_some(
+            asio::buffer(buffer), asio::redirect_error(asio::use_awaitable, error));
         if (error) {
             break; // end of file, or EIO once a terminal has no user any more
         }
@@ -156,8 +161,8 @@ asio::awaitable<void> ExecSession::feed(std::shared_ptr<ExecSession> self)
     self->m_room.notify();
 }
 
-/// After the program's end: its children may still hold the output, so what they write is taken until it is closed or
-/// nothing came for a while.
+/// After the program's end: its children may still hold the output, so what they write is taken until it is
+/// closed or nothing came for a while.
 asio::awaitable<void> ExecSession::conclude(std::shared_ptr<ExecSession> self)
 {
     int quiet = 0;
@@ -240,7 +245,8 @@ asio::awaitable<void> ExecSession::attach(channel::StreamPtr stream)
     ExecFrameDecoder decoder;
     std::string buffer(16 * 1024, '\0');
     while (attachment == m_attachment) {
-        auto got = co_await stream->read(std::span(reinterpret_cast<std::uint8_t*>(buffer.data()), buffer.size()));
+        auto got =
+            co_await stream->read(std::span(reinterpret_cast<std::uint8_t*>(buffer.data()), buffer.size()));
         if (attachment != m_attachment) {
             co_return;
         }
@@ -249,7 +255,8 @@ asio::awaitable<void> ExecSession::attach(channel::StreamPtr stream)
             co_return;
         }
         if (*got == 0) {
-            // The host sends nothing more, the program's output goes on. A terminal has no end of input but Ctrl-D.
+            // The host sends nothing more, the program's output goes on. A terminal has no end of input but
+            // Ctrl-D.
             if (!m_tty) {
                 apply({ExecFrameType::StdinEnd, {}});
             }
@@ -278,7 +285,9 @@ asio::awaitable<void> ExecSession::attach(channel::StreamPtr stream)
 
 void ExecSession::apply(const ExecFrame& frame)
 {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned>(static_cast<unsigned char>(frame.payload[i])); };
+    const auto byte = [&](std::size_t i) {
+        return static_cast<unsigned>(static_cast<unsigned char>(frame.payload[i]));
+    };
     const bool hasInput = m_input && m_input->is_open();
     switch (frame.type) {
     case ExecFrameType::Stdin:
@@ -295,7 +304,9 @@ void ExecSession::apply(const ExecFrame& frame)
         break;
     case ExecFrameType::Resize:
         if (m_tty && hasInput && frame.payload.size() == 4) {
-            struct winsize size {};
+            struct winsize size
+            {
+            };
             size.ws_row = static_cast<unsigned short>(std::clamp((byte(0) << 8) | byte(1), 1u, 1000u));
             size.ws_col = static_cast<unsigned short>(std::clamp((byte(2) << 8) | byte(3), 1u, 1000u));
             ::ioctl(m_input->native_handle(), TIOCSWINSZ, &size);
@@ -304,7 +315,8 @@ void ExecSession::apply(const ExecFrame& frame)
     case ExecFrameType::Signal:
         if (!m_status && frame.payload.size() == 1 && byte(0) >= 1 && byte(0) <= 64) {
             pid_t group = -1;
-            if (!m_tty || !hasInput || ::ioctl(m_input->native_handle(), TIOCGPGRP, &group) != 0 || group <= 1) {
+            if (!m_tty || !hasInput || ::ioctl(m_input->native_handle(), TIOCGPGRP, &group) != 0 ||
+                group <= 1) {
                 group = m_pid;
             }
             ::kill(-group, static_cast<int>(byte(0)));

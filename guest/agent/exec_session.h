@@ -16,17 +16,17 @@
 
 namespace coldframe::guest {
 
-/// One program with its terminal or pipes. It outlives the stream that asked for it: a terminal is drained into a
-/// ring while nobody is attached, and the exit status waits until it was fetched. A later attachment replaces an
-/// earlier one and first gets the ring again. On the io_context's thread; owned by shared_ptr.
+/// One program with its terminal or pipes. It outlives the stream that asked for it: a terminal is drained
+/// into a ring while nobody is attached, and the exit status waits until it was fetched. A later attachment
+/// replaces an earlier one and first gets the ring again. On the io_context's thread; owned by shared_ptr.
 class ExecSession : public std::enable_shared_from_this<ExecSession>
 {
 public:
     static constexpr std::size_t kRingBytes = 256 * 1024;
 
     /// `spec` carries argv, environment, cwd and account; terminal and pipes are made here.
-    static Result<std::shared_ptr<ExecSession>> start(asio::io_context& io, Reaper& reaper, const ExecRequest& request,
-                                                      SpawnSpec spec);
+    static Result<std::shared_ptr<ExecSession>> start(asio::io_context& io, Reaper& reaper,
+                                                      const ExecRequest& request, SpawnSpec spec);
     explicit ExecSession(asio::io_context& io) : m_io(io), m_changed(io), m_room(io), m_inputReady(io) {}
 
     /// Serves the stream until it ends or another attachment takes over.
@@ -41,7 +41,8 @@ public:
 private:
     using Descriptor = asio::posix::stream_descriptor;
 
-    static asio::awaitable<void> drain(std::shared_ptr<ExecSession> self, Descriptor& from, ExecFrameType type);
+    static asio::awaitable<void> drain(std::shared_ptr<ExecSession> self, Descriptor& from,
+                                       ExecFrameType type);
     static asio::awaitable<void> feed(std::shared_ptr<ExecSession> self);
     static asio::awaitable<void> conclude(std::shared_ptr<ExecSession> self);
     static asio::awaitable<void> sendOutput(std::shared_ptr<ExecSession> self, channel::StreamPtr stream,
@@ -52,9 +53,9 @@ private:
     bool isBacklogged() const;
 
     asio::io_context& m_io;
-    Event m_changed;    ///< ring, end or attachment changed
-    Event m_room;       ///< the reader of the ring or the program's input moved on
-    Event m_inputReady; ///< m_input or m_inputEnded changed
+    Event m_changed;                    ///< ring, end or attachment changed
+    Event m_room;                       ///< the reader of the ring or the program's input moved on
+    Event m_inputReady;                 ///< m_input or m_inputEnded changed
     std::optional<Descriptor> m_input;  ///< the terminal, or the pipe to standard input
     std::optional<Descriptor> m_output; ///< without a terminal
     std::optional<Descriptor> m_error;

@@ -11,7 +11,8 @@ namespace {
 
 std::string failureFrame(const Error& error)
 {
-    const nlohmann::json body{{"code", errorCodeName(error.code)}, {"message", error.message}, {"detail", error.detail}};
+    const nlohmann::json body{
+        {"code", errorCodeName(error.code)}, {"message", error.message}, {"detail", error.detail}};
     return encodeExecFrame(ExecFrameType::Failure,
                            body.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));
 }

@@ -10,8 +10,8 @@
 
 namespace coldframe::guest {
 
-/// All programs started through /exec, by their idempotent ids. At most kMaxSessions: ended ones whose exit was
-/// delivered go first, then the oldest ended ones. On the io_context's thread.
+/// All programs started through /exec, by their idempotent ids. At most kMaxSessions: ended ones whose exit
+/// was delivered go first, then the oldest ended ones. On the io_context's thread.
 class ExecTable
 {
 public:

@@ -25,7 +25,8 @@ namespace {
 
 constexpr unsigned long kQuiet = MS_NOSUID | MS_NODEV | MS_NOEXEC;
 
-bool mountAt(const char* what, const char* where, const char* type, unsigned long flags, const char* data = "")
+bool mountAt(const char* what, const char* where, const char* type, unsigned long flags,
+             const char* data = "")
 {
     ::mkdir(where, 0755);
     if (::mount(what, where, type, flags, data) != 0 && errno != EBUSY) {
@@ -50,7 +51,9 @@ bool copyExecutable(const char* from, const char* to)
 {
     UniqueFd source(::open(from, O_RDONLY | O_CLOEXEC));
     UniqueFd target(::open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755));
-    struct stat info {};
+    struct stat info
+    {
+    };
     if (!source || !target || ::fstat(source.get(), &info) != 0) {
         return false;
     }
@@ -88,7 +91,9 @@ std::string extLabel(const fs::path& device)
 void bringLoopbackUp()
 {
     UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    struct ifreq request {};
+    struct ifreq request
+    {
+    };
     std::strcpy(request.ifr_name, "lo");
     request.ifr_flags = IFF_UP | IFF_RUNNING;
     if (!socket || ::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0) {
@@ -162,8 +167,10 @@ void mountSystem()
         (void)writeAll(UniqueFd(::open("/sys/fs/cgroup/cgroup.subtree_control", O_WRONLY | O_CLOEXEC)).get(),
                        "+cpu +memory +pids +io");
     }
-    for (const auto& [name, target] : {std::pair{"/dev/fd", "/proc/self/fd"}, {"/dev/stdin", "/proc/self/fd/0"},
-                                       {"/dev/stdout", "/proc/self/fd/1"}, {"/dev/stderr", "/proc/self/fd/2"}}) {
+    for (const auto& [name, target] : {std::pair{"/dev/fd", "/proc/self/fd"},
+                                       {"/dev/stdin", "/proc/self/fd/0"},
+                                       {"/dev/stdout", "/proc/self/fd/1"},
+                                       {"/dev/stderr", "/proc/self/fd/2"}}) {
         (void)!::symlink(target, name);
     }
     bringLoopbackUp();

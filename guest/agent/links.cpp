@@ -24,7 +24,9 @@ class Request
 public:
     template <typename T> Request(unsigned short type, unsigned short flags, const T& body)
     {
-        struct nlmsghdr header {};
+        struct nlmsghdr header
+        {
+        };
         header.nlmsg_type = type;
         header.nlmsg_flags = static_cast<unsigned short>(NLM_F_REQUEST | NLM_F_ACK | flags);
         m_bytes.append(reinterpret_cast<const char*>(&header), sizeof header);
@@ -33,7 +35,10 @@ public:
     }
     Request& attribute(unsigned short type, std::string_view data)
     {
-        const struct rtattr head {static_cast<unsigned short>(sizeof(struct rtattr) + data.size()), type};
+        const struct rtattr head
+        {
+            static_cast<unsigned short>(sizeof(struct rtattr) + data.size()), type
+        };
         m_bytes.append(reinterpret_cast<const char*>(&head), sizeof head);
         m_bytes.append(data);
         align();
@@ -49,10 +54,13 @@ public:
         const auto size = static_cast<std::uint32_t>(m_bytes.size());
         std::memcpy(m_bytes.data(), &size, sizeof size);
         char reply[8192];
-        if (::send(socket, m_bytes.data(), m_bytes.size(), 0) < 0 || ::recv(socket, reply, sizeof reply, 0) < 0) {
+        if (::send(socket, m_bytes.data(), m_bytes.size(), 0) < 0 ||
+            ::recv(socket, reply, sizeof reply, 0) < 0) {
             return failErrno(std::string("Cannot set up the network: ") + what + ".", errno);
         }
-        struct nlmsgerr error {};
+        struct nlmsgerr error
+        {
+        };
         std::memcpy(&error, reply + sizeof(struct nlmsghdr), sizeof error);
         if (error.error != 0 && error.error != -EEXIST) {
             return failErrno(std::string("Cannot set up the network: ") + what + ".", -error.error);
@@ -69,7 +77,9 @@ constexpr unsigned short kCreate = NLM_F_CREATE | NLM_F_EXCL;
 
 std::string ip6Bytes(const char* text)
 {
-    struct in6_addr address {};
+    struct in6_addr address
+    {
+    };
     ::inet_pton(AF_INET6, text, &address);
     return {reinterpret_cast<const char*>(&address), sizeof address};
 }
@@ -80,9 +90,12 @@ std::string ip4Bytes(std::uint32_t address)
     return {reinterpret_cast<const char*>(&network), sizeof network};
 }
 
-Result<void> addAddress(int socket, unsigned index, unsigned char family, unsigned char prefix, const std::string& address)
+Result<void> addAddress(int socket, unsigned index, unsigned char family, unsigned char prefix,
+                        const std::string& address)
 {
-    struct ifaddrmsg body {};
+    struct ifaddrmsg body
+    {
+    };
     body.ifa_family = family;
     body.ifa_prefixlen = prefix;
     body.ifa_index = index;
@@ -94,7 +107,9 @@ Result<void> addAddress(int socket, unsigned index, unsigned char family, unsign
 
 Result<void> addDefaultRoute(int socket, unsigned index, unsigned char family)
 {
-    struct rtmsg body {};
+    struct rtmsg body
+    {
+    };
     body.rtm_family = family;
     body.rtm_table = RT_TABLE_MAIN;
     body.rtm_protocol = RTPROT_BOOT;
@@ -113,11 +128,16 @@ Result<void> makeLink()
     if (!socket) {
         return failErrno("Cannot set up the network.", errno);
     }
-    struct ifinfomsg link {};
+    struct ifinfomsg link
+    {
+    };
     link.ifi_family = AF_UNSPEC;
     if (::if_nametoindex(kLinkName) == 0) {
         Request request(RTM_NEWLINK, kCreate, link);
-        struct rtattr kind {static_cast<unsigned short>(sizeof(struct rtattr) + 5), IFLA_INFO_KIND};
+        struct rtattr kind
+        {
+            static_cast<unsigned short>(sizeof(struct rtattr) + 5), IFLA_INFO_KIND
+        };
         std::string info(reinterpret_cast<const char*>(&kind), sizeof kind);
         info += "dummy";
         request.attribute(IFLA_IFNAME, std::string_view(kLinkName, std::strlen(kLinkName) + 1));
@@ -147,9 +167,10 @@ std::string firewallRules(unsigned short tcpPort, unsigned short dnsPort)
     const auto redirects = [&](const std::string& leaving) {
         return "    ip daddr 198.18.0.1 udp dport 53 redirect to :" + dns +
                "\n    ip daddr 198.18.0.1 tcp dport 53 redirect to :" + dns +
-               "\n    ip daddr 198.18.0.2 tcp dport != " + std::to_string(kProxyPort) + " redirect to :" + tcp +
-               "\n    " + leaving + " udp dport 53 redirect to :" + dns + "\n    " + leaving +
-               " tcp dport 53 redirect to :" + dns + "\n    " + leaving + " meta l4proto tcp redirect to :" + tcp + "\n";
+               "\n    ip daddr 198.18.0.2 tcp dport != " + std::to_string(kProxyPort) +
+               " redirect to :" + tcp + "\n    " + leaving + " udp dport 53 redirect to :" + dns + "\n    " +
+               leaving + " tcp dport 53 redirect to :" + dns + "\n    " + leaving +
+               " meta l4proto tcp redirect to :" + tcp + "\n";
     };
     // Multicast and link-local chatter is nobody's attempt to leave; it is dropped without a record.
     const std::string refusals = "    oifname != \"cf0\" accept\n"
@@ -184,7 +205,8 @@ Result<void> applyFirewall(const std::string& rules)
     spec.standardInput = rules;
     COLDFRAME_TRY(const ProcessResult result, SystemProcessRunner().run(spec));
     if (result.exitCode != 0) {
-        return fail(ErrorCode::Unavailable, "The sandbox's network rules cannot be set.", result.standardError);
+        return fail(ErrorCode::Unavailable, "The sandbox's network rules cannot be set.",
+                    result.standardError);
     }
     return {};
 }

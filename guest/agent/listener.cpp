@@ -30,7 +30,9 @@ Result<UniqueFd> bindAnyAddress(int type, unsigned short port)
         if (type == SOCK_DGRAM) {
             enable(socket.get(), IPPROTO_IPV6, IPV6_RECVPKTINFO); // also given for IPv4, in mapped form
         }
-        struct sockaddr_in6 any {};
+        struct sockaddr_in6 any
+        {
+        };
         any.sin6_family = AF_INET6;
         any.sin6_port = htons(port);
         if (::bind(socket.get(), reinterpret_cast<const struct sockaddr*>(&any), sizeof any) == 0) {
@@ -43,7 +45,9 @@ Result<UniqueFd> bindAnyAddress(int type, unsigned short port)
         if (type == SOCK_DGRAM) {
             enable(socket.get(), IPPROTO_IP, IP_PKTINFO);
         }
-        struct sockaddr_in any {};
+        struct sockaddr_in any
+        {
+        };
         any.sin_family = AF_INET;
         any.sin_port = htons(port);
         if (::bind(socket.get(), reinterpret_cast<const struct sockaddr*>(&any), sizeof any) == 0) {
@@ -76,13 +80,17 @@ asio::ip::address unmapped(const asio::ip::address& address)
 
 Result<asio::ip::tcp::endpoint> originalDestination(int socket)
 {
-    struct sockaddr_storage peer {};
+    struct sockaddr_storage peer
+    {
+    };
     socklen_t size = sizeof peer;
     ::getpeername(socket, reinterpret_cast<struct sockaddr*>(&peer), &size);
     const bool isV6 = peer.ss_family == AF_INET6 &&
                       !IN6_IS_ADDR_V4MAPPED(&reinterpret_cast<const struct sockaddr_in6*>(&peer)->sin6_addr);
     if (isV6) {
-        struct sockaddr_in6 to {};
+        struct sockaddr_in6 to
+        {
+        };
         size = sizeof to;
         if (::getsockopt(socket, IPPROTO_IPV6, kIp6OriginalDestination, &to, &size) != 0) {
             return failErrno("The connection was not redirected.", errno);
@@ -91,7 +99,9 @@ Result<asio::ip::tcp::endpoint> originalDestination(int socket)
         std::memcpy(bytes.data(), &to.sin6_addr, bytes.size());
         return asio::ip::tcp::endpoint(asio::ip::address_v6(bytes), ntohs(to.sin6_port));
     }
-    struct sockaddr_in to {};
+    struct sockaddr_in to
+    {
+    };
     size = sizeof to;
     if (::getsockopt(socket, IPPROTO_IP, SO_ORIGINAL_DST, &to, &size) != 0) {
         return failErrno("The connection was not redirected.", errno);
@@ -119,8 +129,8 @@ bool isOwnAddress(const asio::ip::address& address)
                     wanted.to_v4().to_uint();
         } else if (wanted.is_v6() && entry->ifa_addr->sa_family == AF_INET6) {
             const auto bytes = wanted.to_v6().to_bytes();
-            found = std::memcmp(&reinterpret_cast<const struct sockaddr_in6*>(entry->ifa_addr)->sin6_addr, bytes.data(),
-                                bytes.size()) == 0;
+            found = std::memcmp(&reinterpret_cast<const struct sockaddr_in6*>(entry->ifa_addr)->sin6_addr,
+                                bytes.data(), bytes.size()) == 0;
         }
     }
     ::freeifaddrs(all);

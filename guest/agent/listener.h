@@ -10,12 +10,13 @@
 
 namespace coldframe::guest {
 
-/// A socket on every IPv4 and IPv6 address (IPv4 alone where the kernel has no IPv6); datagram sockets also report
-/// the address each packet came to.
+/// A socket on every IPv4 and IPv6 address (IPv4 alone where the kernel has no IPv6); datagram sockets also
+/// report the address each packet came to.
 Result<UniqueFd> bindAnyAddress(int type, unsigned short port);
 Result<std::shared_ptr<asio::ip::tcp::acceptor>> listenAnyAddress(asio::io_context& io, unsigned short port);
 
-/// Where a redirected connection wanted to go (SO_ORIGINAL_DST, IP6T_SO_ORIGINAL_DST); IPv4 is never in mapped form.
+/// Where a redirected connection wanted to go (SO_ORIGINAL_DST, IP6T_SO_ORIGINAL_DST); IPv4 is never in
+/// mapped form.
 Result<asio::ip::tcp::endpoint> originalDestination(int socket);
 
 /// Is it an address of this machine, so that the peer is one of its own processes?

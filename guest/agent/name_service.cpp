@@ -25,15 +25,22 @@ namespace {
 constexpr std::size_t kMaxQuery = 4096;
 constexpr int kMaxTcpClients = 64;
 
-/// Receives one query and sends its answer. The reply leaves from the very address the query came to: a redirected query
-/// arrives at 127.0.0.1, and the kernel undoes the redirection only for a reply from there.
+/// Receives one query and sends its answer. The reply leaves from the very address the query came to: a
+/// redirected query arrives at 127.0.0.1, and the kernel undoes the redirection only for a reply from there.
 bool answerOne(int socket, NameMap& map)
 {
     char query[kMaxQuery];
-    struct sockaddr_storage peer {};
+    struct sockaddr_storage peer
+    {
+    };
     alignas(struct cmsghdr) char control[256];
-    struct iovec part {query, sizeof query};
-    struct msghdr message {};
+    struct iovec part
+    {
+        query, sizeof query
+    };
+    struct msghdr message
+    {
+    };
     message.msg_name = &peer;
     message.msg_namelen = sizeof peer;
     message.msg_iov = &part;
@@ -53,7 +60,9 @@ bool answerOne(int socket, NameMap& map)
     part.iov_len = reply->size();
     for (struct cmsghdr* item = CMSG_FIRSTHDR(&message); item; item = CMSG_NXTHDR(&message, item)) {
         if (item->cmsg_level == IPPROTO_IPV6 && item->cmsg_type == IPV6_PKTINFO) {
-            struct in6_pktinfo info {};
+            struct in6_pktinfo info
+            {
+            };
             std::memcpy(&info, CMSG_DATA(item), sizeof info);
             info.ipi6_ifindex = 0; // let routing choose the interface, keep the address
             std::memcpy(CMSG_DATA(item), &info, sizeof info);
@@ -90,13 +99,15 @@ asio::awaitable<void> serveClient(asio::ip::tcp::socket socket, NameMap& map, st
     for (;;) {
         std::array<unsigned char, 2> length{};
         asio::error_code error;
-        co_await asio::async_read(socket, asio::buffer(length), asio::redirect_error(asio::use_awaitable, error));
+        co_await asio::async_read(socket, asio::buffer(length),
+                                  asio::redirect_error(asio::use_awaitable, error));
         const std::size_t size = static_cast<std::size_t>(length[0]) << 8 | length[1];
         if (error || size == 0 || size > kMaxQuery) {
             break;
         }
         std::string query(size, '\0');
-        co_await asio::async_read(socket, asio::buffer(query), asio::redirect_error(asio::use_awaitable, error));
+        co_await asio::async_read(socket, asio::buffer(query),
+                                  asio::redirect_error(asio::use_awaitable, error));
         if (error) {
             break;
         }
@@ -108,7 +119,8 @@ asio::awaitable<void> serveClient(asio::ip::tcp::socket socket, NameMap& map, st
         framed += static_cast<char>(reply->size() >> 8);
         framed += static_cast<char>(reply->size() & 0xFF);
         framed += *reply;
-        co_await asio::async_write(socket, asio::buffer(framed), asio::redirect_error(asio::use_awaitable, error));
+        co_await asio::async_write(socket, asio::buffer(framed),
+                                   asio::redirect_error(asio::use_awaitable, error));
         if (error) {
             break;
         }
@@ -116,11 +128,13 @@ asio::awaitable<void> serveClient(asio::ip::tcp::socket socket, NameMap& map, st
     limit.cancel();
     --*clients;
     // The timer's handler refers to the socket: let a cancelled one run first.
-    co_await pause(static_cast<asio::io_context&>(asio::query(socket.get_executor(), asio::execution::context)),
-                   std::chrono::milliseconds(1));
+    co_await pause(
+        static_cast<asio::io_context&>(asio::query(socket.get_executor(), asio::execution::context)),
+        std::chrono::milliseconds(1));
 }
 
-asio::awaitable<void> serveTcp(asio::io_context& io, std::shared_ptr<asio::ip::tcp::acceptor> acceptor, NameMap& map)
+asio::awaitable<void> serveTcp(asio::io_context& io, std::shared_ptr<asio::ip::tcp::acceptor> acceptor,
+                               NameMap& map)
 {
     const auto clients = std::make_shared<int>(0);
     for (;;) {

@@ -19,8 +19,8 @@ constexpr std::uint32_t kFirstOffset = 16;
 constexpr std::uint32_t kReserveStep = 256;
 constexpr std::uint32_t kTimeToLive = 600; // seconds; an address never changes
 
-constexpr std::array<std::string_view, 7> kSpecialEndings = {"local", "localhost", "internal", "localdomain",
-                                                             "invalid", "onion",    "arpa"};
+constexpr std::array<std::string_view, 7> kSpecialEndings = {
+    "local", "localhost", "internal", "localdomain", "invalid", "onion", "arpa"};
 
 bool isLabel(std::string_view label)
 {
@@ -104,8 +104,8 @@ Result<NameMap> NameMap::open(const std::filesystem::path& file, std::size_t cap
         }
         if (kind == "reserve" && offset > map.m_reserved && offset <= map.m_names.size()) {
             map.m_reserved = offset;
-        } else if (kind == "name" && offset >= kFirstOffset && offset < map.m_names.size() && !map.m_names[offset] &&
-                   mayExist(name)) {
+        } else if (kind == "name" && offset >= kFirstOffset && offset < map.m_names.size() &&
+                   !map.m_names[offset] && mayExist(name)) {
             const auto [entry, isNew] = map.m_offsets.emplace(name, offset);
             if (isNew) {
                 map.m_names[offset] = &entry->first;
@@ -128,13 +128,14 @@ std::optional<std::uint32_t> NameMap::addressOf(const std::string& name)
     if (const auto found = m_offsets.find(name); found != m_offsets.end()) {
         return kBase + found->second;
     }
-    if (m_next >= m_names.size()) {
+    if (m_next >= m_names.size() || !m_file) {
         return std::nullopt;
     }
     if (m_next >= m_reserved) {
         const std::uint32_t reserve =
             std::min<std::uint32_t>(m_next + kReserveStep, static_cast<std::uint32_t>(m_names.size()));
-        if (!writeAll(m_file.get(), "reserve " + std::to_string(reserve) + "\n") || ::fdatasync(m_file.get()) != 0) {
+        if (!writeAll(m_file.get(), "reserve " + std::to_string(reserve) + "\n") ||
+            ::fdatasync(m_file.get()) != 0) {
             return std::nullopt;
         }
         m_reserved = reserve;

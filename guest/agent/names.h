@@ -16,17 +16,21 @@ namespace coldframe::guest {
 
 // Addresses are in host byte order throughout.
 inline constexpr std::uint32_t kAgentAddress = 0xC6120001; ///< 198.18.0.1: name service
-inline constexpr std::uint32_t kHostAddress = 0xC6120002;  ///< 198.18.0.2: host.docker.internal, explicit proxy
+inline constexpr std::uint32_t kHostAddress =
+    0xC6120002; ///< 198.18.0.2: host.docker.internal, explicit proxy
 inline constexpr const char* kHostName = "host.docker.internal";
 
-inline bool isSynthetic(std::uint32_t address) { return (address & 0xFFFE0000u) == 0xC6120000u; }
+inline bool isSynthetic(std::uint32_t address)
+{
+    return (address & 0xFFFE0000u) == 0xC6120000u;
+}
 
-/// Which names exist at all: several labels of letters, digits, '-' and '_', and none of the special-use ones (RFC 6761,
-/// .local, .internal and so on). `name` in lower case without the final dot.
+/// Which names exist at all: several labels of letters, digits, '-' and '_', and none of the special-use ones
+/// (RFC 6761, .local, .internal and so on). `name` in lower case without the final dot.
 bool mayExist(std::string_view name);
 
-/// One synthetic address per name, for the whole life of the disk: the map is kept in a file and an address is never
-/// given twice, not even after a crash (a reserve is written ahead of use). Not thread-safe.
+/// One synthetic address per name, for the whole life of the disk: the map is kept in a file and an address
+/// is never given twice, not even after a crash (a reserve is written ahead of use). Not thread-safe.
 class NameMap
 {
 public:
@@ -35,9 +39,12 @@ public:
     /// Reads the file, made when missing; damaged lines are skipped.
     static Result<NameMap> open(const std::filesystem::path& file, std::size_t capacity = kCapacity);
 
-    /// The name's address, given now when it is new. Nothing when the map is full or the file cannot be written.
+    /// The name's address, given now when it is new. Nothing when the map is full or the file cannot be
+    /// written.
     std::optional<std::uint32_t> addressOf(const std::string& name);
     std::optional<std::string> nameOf(std::uint32_t address) const;
+    /// Before the disk is unmounted: what is known stays known, nothing new is given.
+    void closeFile() { m_file.reset(); }
 
 private:
     std::size_t m_capacity = kCapacity;
@@ -57,8 +64,9 @@ struct DnsReply
 /// What the name service says about a name.
 DnsReply resolve(NameMap& map, const std::string& name);
 
-/// The reply to a query packet (RFC 1035, section 4), nothing when it is not one. Only A has content; every other type of an
-/// existing name is an empty answer. `lookUp` gets the name in lower case, without the final dot.
+/// The reply to a query packet (RFC 1035, section 4), nothing when it is not one. Only A has content; every
+/// other type of an existing name is an empty answer. `lookUp` gets the name in lower case, without the final
+/// dot.
 template <typename LookUp> std::optional<std::string> answerQuery(std::string_view packet, LookUp lookUp);
 
 namespace detail {
@@ -87,7 +95,8 @@ template <typename LookUp> std::optional<std::string> answerQuery(std::string_vi
     }
     const DnsReply found = lookUp(question->name);
     if (found.kind != DnsReply::Kind::Address) {
-        return detail::reply(packet, question, found.kind == DnsReply::Kind::NoSuchName ? 3 : 2, std::nullopt);
+        return detail::reply(packet, question, found.kind == DnsReply::Kind::NoSuchName ? 3 : 2,
+                             std::nullopt);
     }
     const bool wantsAddress = question->type == 1 && question->klass == 1;
     return detail::reply(packet, question, 0, wantsAddress ? std::optional(found.address) : std::nullopt);

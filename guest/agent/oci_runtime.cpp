@@ -24,18 +24,22 @@ namespace {
 using Json = nlohmann::json;
 
 /// Debian and Alpine, Fedora, RHEL, SUSE, OpenSSL's own default.
-constexpr std::array kBundles = {
-    "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
+constexpr std::array kBundles = {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
+                                 "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+                                 "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
 
 /// Is it a regular file, and no symlink, as seen from inside? Links in the container's image cannot lead out.
 bool isPlainFile(int rootfs, const char* path)
 {
-    struct open_how how {};
+    struct open_how how
+    {
+    };
     how.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW;
     how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
     const UniqueFd file(static_cast<int>(::syscall(SYS_openat2, rootfs, path, &how, sizeof how)));
-    struct stat info {};
+    struct stat info
+    {
+    };
     return file && ::fstat(file.get(), &info) == 0 && S_ISREG(info.st_mode);
 }
 
@@ -92,8 +96,9 @@ Result<std::string> withTrust(std::string_view config, const fs::path& bundleFol
         }
         Json mounts = spec.value("mounts", Json::array());
         const auto isMounted = [&](const char* path) {
-            return std::any_of(mounts.begin(), mounts.end(),
-                               [&](const Json& mount) { return mount.value("destination", std::string()) == path; });
+            return std::any_of(mounts.begin(), mounts.end(), [&](const Json& mount) {
+                return mount.value("destination", std::string()) == path;
+            });
         };
         const UniqueFd rootfs(::open(rootPath.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
         for (const char* bundle : kBundles) {
@@ -119,7 +124,8 @@ int runOciRuntime(int argc, char** argv)
     if (starts) {
         const fs::path bundle = bundleOf(argc, argv);
         const auto config = readFile(bundle / "config.json", 16u << 20);
-        const auto edited = config ? withTrust(*config, bundle) : Result<std::string>(tl::unexpected(config.error()));
+        const auto edited =
+            config ? withTrust(*config, bundle) : Result<std::string>(tl::unexpected(config.error()));
         if (edited) {
             (void)writeFileAtomic(bundle / "config.json", *edited, 0600);
         } else {

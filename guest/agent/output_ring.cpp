@@ -41,8 +41,9 @@ void OutputRing::trim(std::size_t maxBytes)
 OutputRing::Piece OutputRing::from(std::uint64_t offset, std::size_t maxBytes) const
 {
     offset = std::max(offset, m_begin);
-    const auto after = std::upper_bound(m_chunks.begin(), m_chunks.end(), offset,
-                                        [](std::uint64_t value, const Chunk& chunk) { return value < chunk.begin; });
+    const auto after =
+        std::upper_bound(m_chunks.begin(), m_chunks.end(), offset,
+                         [](std::uint64_t value, const Chunk& chunk) { return value < chunk.begin; });
     if (offset >= m_end || after == m_chunks.begin()) {
         return {ExecFrameType::Stdout, {}, offset};
     }

@@ -10,8 +10,8 @@
 
 namespace coldframe::guest {
 
-/// The last output of a program, as frames-to-be. Offsets count all bytes ever appended, so a reader that fell behind
-/// what is kept sees it by `begin()`. Not thread-safe.
+/// The last output of a program, as frames-to-be. Offsets count all bytes ever appended, so a reader that
+/// fell behind what is kept sees it by `begin()`. Not thread-safe.
 class OutputRing
 {
 public:
@@ -27,7 +27,8 @@ public:
     void trim(std::size_t maxBytes);
     std::uint64_t begin() const { return m_begin; }
     std::uint64_t end() const { return m_end; }
-    /// What follows `offset` (moved up to begin() when older), at most maxBytes; empty data when there is none.
+    /// What follows `offset` (moved up to begin() when older), at most maxBytes; empty data when there is
+    /// none.
     Piece from(std::uint64_t offset, std::size_t maxBytes) const;
 
 private:

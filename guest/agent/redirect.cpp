@@ -41,7 +41,8 @@ std::string lower(std::string_view text)
 
 std::string refusal(const std::string& status, const std::string& body)
 {
-    return "HTTP/1.1 " + status + " Refused\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: " +
+    return "HTTP/1.1 " + status +
+           " Refused\r\ncontent-type: text/plain; charset=utf-8\r\nconnection: close\r\ncontent-length: " +
            std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
@@ -49,7 +50,9 @@ std::string refusal(const std::string& status, const std::string& body)
 
 Result<ProxyRequest> parseProxyRequest(std::string_view head)
 {
-    const auto bad = [] { return fail(ErrorCode::InvalidArgument, "This is a proxy: use CONNECT or an http:// address."); };
+    const auto bad = [] {
+        return fail(ErrorCode::InvalidArgument, "This is a proxy: use CONNECT or an http:// address.");
+    };
     const std::size_t lineEnd = head.find("\r\n");
     const std::string_view line = head.substr(0, lineEnd);
     const std::size_t first = line.find(' ');
@@ -78,8 +81,8 @@ Result<ProxyRequest> parseProxyRequest(std::string_view head)
         request.forwarded = std::string(method) + " " + path + " HTTP/1.1\r\n";
     }
     for (const char c : request.authority) {
-        const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_' ||
-                           c == ':' || c == '[' || c == ']';
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
+                           c == '_' || c == ':' || c == '[' || c == ']';
         if (!plain) {
             return bad(); // user information, escapes and worse
         }
@@ -94,15 +97,16 @@ Result<ProxyRequest> parseProxyRequest(std::string_view head)
         request.authority += ":80";
     }
     if (!request.isTunnel) {
-        // Hop-by-hop fields stay here (RFC 9110, section 7.6.1); one request per connection keeps its identity single.
+        // Hop-by-hop fields stay here (RFC 9110, section 7.6.1); one request per connection keeps its
+        // identity single.
         std::size_t at = lineEnd + 2;
         while (at < head.size()) {
             std::size_t end = head.find("\r\n", at);
             end = end == std::string_view::npos ? head.size() : end;
             const std::string_view field = head.substr(at, end - at);
             const std::string name = lower(field.substr(0, field.find(':')));
-            if (!field.empty() && name != "connection" && name != "proxy-connection" && name != "proxy-authorization" &&
-                name != "keep-alive") {
+            if (!field.empty() && name != "connection" && name != "proxy-connection" &&
+                name != "proxy-authorization" && name != "keep-alive") {
                 request.forwarded.append(field).append("\r\n");
             }
             at = end + 2;
@@ -227,8 +231,8 @@ asio::awaitable<void> Redirect::proxy(asio::ip::tcp::socket socket)
     std::size_t headEnd = std::string::npos;
     while ((headEnd = received.find("\r\n\r\n")) == std::string::npos && received.size() < kMaxHead) {
         std::string part(4096, '\0');
-        const std::size_t got =
-            co_await socket.async_read_some(asio::buffer(part), asio::redirect_error(asio::use_awaitable, error));
+        const std::size_t got = co_await socket.async_read_some(
+            asio::buffer(part), asio::redirect_error(asio::use_awaitable, error));
         if (error) {
             co_return;
         }
@@ -236,7 +240,8 @@ asio::awaitable<void> Redirect::proxy(asio::ip::tcp::socket socket)
     }
     std::string refused;
     channel::StreamPtr stream;
-    const auto request = parseProxyRequest(std::string_view(received).substr(0, std::min(headEnd, received.size())));
+    const auto request =
+        parseProxyRequest(std::string_view(received).substr(0, std::min(headEnd, received.size())));
     if (!request || headEnd == std::string::npos) {
         refused = refusal("400", "This is a proxy: use CONNECT or an http:// address.\n");
     } else {
@@ -255,7 +260,8 @@ asio::awaitable<void> Redirect::proxy(asio::ip::tcp::socket socket)
         }
     }
     if (!refused.empty()) {
-        co_await asio::async_write(socket, asio::buffer(refused), asio::redirect_error(asio::use_awaitable, error));
+        co_await asio::async_write(socket, asio::buffer(refused),
+                                   asio::redirect_error(asio::use_awaitable, error));
         socket.shutdown(asio::socket_base::shutdown_send, error);
         co_return;
     }
@@ -263,7 +269,8 @@ asio::awaitable<void> Redirect::proxy(asio::ip::tcp::socket socket)
     const std::string ahead = request->isTunnel ? rest : request->forwarded + rest;
     if (request->isTunnel) {
         const std::string established = "HTTP/1.1 200 Connection established\r\n\r\n";
-        co_await asio::async_write(socket, asio::buffer(established), asio::redirect_error(asio::use_awaitable, error));
+        co_await asio::async_write(socket, asio::buffer(established),
+                                   asio::redirect_error(asio::use_awaitable, error));
     }
     if (!ahead.empty()) {
         const auto written = co_await stream->write(bytes(ahead));

@@ -75,7 +75,9 @@ std::optional<RefusedPacket> parsePacket(std::string_view packet)
 template <typename F> void forEachAttribute(std::string_view attributes, F&& f)
 {
     while (attributes.size() >= sizeof(struct nlattr)) {
-        struct nlattr head {};
+        struct nlattr head
+        {
+        };
         std::memcpy(&head, attributes.data(), sizeof head);
         if (head.nla_len < sizeof head || head.nla_len > attributes.size()) {
             return;
@@ -85,13 +87,22 @@ template <typename F> void forEachAttribute(std::string_view attributes, F&& f)
     }
 }
 
-std::string configMessage(unsigned char family, unsigned short group, unsigned short type, std::string_view payload)
+std::string configMessage(unsigned char family, unsigned short group, unsigned short type,
+                          std::string_view payload)
 {
-    struct nlmsghdr header {};
+    struct nlmsghdr header
+    {
+    };
     header.nlmsg_type = NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_CONFIG;
     header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
-    const struct nfgenmsg general {family, NFNETLINK_V0, htons(group)};
-    const struct nlattr attribute {static_cast<unsigned short>(sizeof(struct nlattr) + payload.size()), type};
+    const struct nfgenmsg general
+    {
+        family, NFNETLINK_V0, htons(group)
+    };
+    const struct nlattr attribute
+    {
+        static_cast<unsigned short>(sizeof(struct nlattr) + payload.size()), type
+    };
     std::string message(reinterpret_cast<const char*>(&header), sizeof header);
     message.append(reinterpret_cast<const char*>(&general), sizeof general);
     message.append(reinterpret_cast<const char*>(&attribute), sizeof attribute);
@@ -108,7 +119,9 @@ Result<void> configure(int socket, const std::string& message)
     if (::send(socket, message.data(), message.size(), 0) < 0 || ::recv(socket, reply, sizeof reply, 0) < 0) {
         return failErrno("Refused packets cannot be recorded.", errno);
     }
-    struct nlmsgerr error {};
+    struct nlmsgerr error
+    {
+    };
     std::memcpy(&error, reply + sizeof(struct nlmsghdr), sizeof error);
     if (error.error != 0) {
         return failErrno("Refused packets cannot be recorded.", -error.error);
@@ -122,7 +135,9 @@ std::vector<RefusedPacket> parseNflog(std::string_view datagram)
 {
     std::vector<RefusedPacket> found;
     while (datagram.size() >= sizeof(struct nlmsghdr)) {
-        struct nlmsghdr header {};
+        struct nlmsghdr header
+        {
+        };
         std::memcpy(&header, datagram.data(), sizeof header);
         if (header.nlmsg_len < sizeof header || header.nlmsg_len > datagram.size()) {
             break;
@@ -131,13 +146,14 @@ std::vector<RefusedPacket> parseNflog(std::string_view datagram)
         if (header.nlmsg_type == (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET) && header.nlmsg_len >= bodyAt) {
             std::optional<RefusedPacket> packet;
             bool forwarded = false;
-            forEachAttribute(datagram.substr(bodyAt, header.nlmsg_len - bodyAt), [&](int type, std::string_view data) {
-                if (type == NFULA_PAYLOAD) {
-                    packet = parsePacket(data);
-                } else if (type == NFULA_IFINDEX_INDEV) {
-                    forwarded = true; // it came in somewhere, so it is not a process of this machine
-                }
-            });
+            forEachAttribute(
+                datagram.substr(bodyAt, header.nlmsg_len - bodyAt), [&](int type, std::string_view data) {
+                    if (type == NFULA_PAYLOAD) {
+                        packet = parsePacket(data);
+                    } else if (type == NFULA_IFINDEX_INDEV) {
+                        forwarded = true; // it came in somewhere, so it is not a process of this machine
+                    }
+                });
             if (packet) {
                 packet->fromContainer = forwarded;
                 found.push_back(std::move(*packet));
@@ -154,14 +170,21 @@ Result<void> Refusals::start()
     if (!socket) {
         return failErrno("Refused packets cannot be recorded.", errno);
     }
-    const struct nfulnl_msg_config_cmd bind {NFULNL_CFG_CMD_BIND};
-    struct nfulnl_msg_config_mode mode {};
+    const struct nfulnl_msg_config_cmd bind
+    {
+        NFULNL_CFG_CMD_BIND
+    };
+    struct nfulnl_msg_config_mode mode
+    {
+    };
     mode.copy_range = htonl(128);
     mode.copy_mode = NFULNL_COPY_PACKET;
-    COLDFRAME_CHECK(configure(socket.get(), configMessage(AF_UNSPEC, kNflogGroup, NFULA_CFG_CMD,
-                                                          {reinterpret_cast<const char*>(&bind), sizeof bind})));
-    COLDFRAME_CHECK(configure(socket.get(), configMessage(AF_UNSPEC, kNflogGroup, NFULA_CFG_MODE,
-                                                          {reinterpret_cast<const char*>(&mode), sizeof mode})));
+    COLDFRAME_CHECK(
+        configure(socket.get(), configMessage(AF_UNSPEC, kNflogGroup, NFULA_CFG_CMD,
+                                              {reinterpret_cast<const char*>(&bind), sizeof bind})));
+    COLDFRAME_CHECK(
+        configure(socket.get(), configMessage(AF_UNSPEC, kNflogGroup, NFULA_CFG_MODE,
+                                              {reinterpret_cast<const char*>(&mode), sizeof mode})));
     m_socket.emplace(m_io, socket.release());
     m_socket->non_blocking(true);
     asio::co_spawn(m_io, listen(), asio::detached);
@@ -183,13 +206,14 @@ asio::awaitable<void> Refusals::listen()
     std::string buffer(64 * 1024, '\0');
     for (;;) {
         asio::error_code error;
-        const std::size_t got =
-            co_await m_socket->async_read_some(asio::buffer(buffer), asio::redirect_error(asio::use_awaitable, error));
+        const std::size_t got = co_await m_socket->async_read_some(
+            asio::buffer(buffer), asio::redirect_error(asio::use_awaitable, error));
         if (error == asio::error::operation_aborted) {
             co_return;
         }
         if (error) {
-            co_await pause(m_io, std::chrono::milliseconds(100)); // ENOBUFS: some were lost; the rest counts on
+            co_await pause(m_io,
+                           std::chrono::milliseconds(100)); // ENOBUFS: some were lost; the rest counts on
             continue;
         }
         for (RefusedPacket& packet : parseNflog(std::string_view(buffer).substr(0, got))) {

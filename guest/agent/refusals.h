@@ -32,14 +32,18 @@ struct RefusedPacket
 /// The packets in what one read of an NFLOG socket gave (linux/netfilter/nfnetlink_log.h).
 std::vector<RefusedPacket> parseNflog(std::string_view datagram);
 
-/// Tells the host which packets were refused, each destination with a count, once a second while there are some. These are
-/// the guest's own words: what enforces is that there is no network card.
+/// Tells the host which packets were refused, each destination with a count, once a second while there are
+/// some. These are the guest's own words: what enforces is that there is no network card.
 class Refusals
 {
 public:
-    static constexpr std::size_t kMaxEntries = 1024; ///< more destinations in a second are counted under "(many)"
+    static constexpr std::size_t kMaxEntries =
+        1024; ///< more destinations in a second are counted under "(many)"
 
-    Refusals(asio::io_context& io, channel::Connection* net, const NameMap& names) : m_io(io), m_net(net), m_names(names) {}
+    Refusals(asio::io_context& io, channel::Connection* net, const NameMap& names)
+        : m_io(io), m_net(net), m_names(names)
+    {
+    }
     Result<void> start();
     void add(RefusedPacket packet);
 

@@ -60,7 +60,8 @@ long long numberOr(const Json& object, const char* key, long long fallback, long
     if (found == object.end()) {
         return fallback;
     }
-    if (!found->is_number_integer() || (found->is_number_unsigned() && found->get<unsigned long long>() > 1ull << 62)) {
+    if (!found->is_number_integer() ||
+        (found->is_number_unsigned() && found->get<unsigned long long>() > 1ull << 62)) {
         throw Bad{std::string(key) + " must be a whole number"};
     }
     const auto number = found->get<long long>();
@@ -111,8 +112,8 @@ std::string base64(const Json& object, const char* key, std::size_t maxBytes)
 bool isWord(const std::string& word, std::size_t maxBytes)
 {
     return !word.empty() && word.size() <= maxBytes && std::all_of(word.begin(), word.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-               c == '.';
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+               c == '_' || c == '.';
     });
 }
 

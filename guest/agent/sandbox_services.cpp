@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "guest/agent/sandbox_services.h"
 
+#include "base/file.h"
 #include "base/log.h"
 #include "guest/agent/docker.h"
 #include "guest/agent/init.h"
@@ -12,6 +13,7 @@
 
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
+#include <fcntl.h>
 
 namespace coldframe::guest {
 
@@ -20,8 +22,8 @@ namespace {
 constexpr unsigned short kRedirectPort = 15001;
 constexpr unsigned short kDnsPort = 15053;
 
-/// OpenSSL finds a certificate in a folder by a link named after its subject's hash. It takes a second under emulation and
-/// few programs need it, so nobody waits for it.
+/// OpenSSL finds a certificate in a folder by a link named after its subject's hash. It takes a second under
+/// emulation and few programs need it, so nobody waits for it.
 void linkByHash(Reaper& reaper)
 {
     SpawnSpec spec;
@@ -38,7 +40,8 @@ void linkByHash(Reaper& reaper)
 
 struct SandboxServices::Parts
 {
-    Parts(asio::io_context& context, Reaper& children, channel::Connection* port, const std::string& executable)
+    Parts(asio::io_context& context, Reaper& children, channel::Connection* port,
+          const std::string& executable)
         : io(context), reaper(children), net(port), docker(context, children, executable)
     {
     }
@@ -56,6 +59,9 @@ struct SandboxServices::Parts
         loadModules("/usr/lib/coldframe/modules-network.list");
         COLDFRAME_TRY(names, NameMap::open("/var/lib/coldframe/names"));
         COLDFRAME_CHECK(makeLink());
+        // Lets ping get as far as being refused and recorded, instead of failing for want of a capability.
+        (void)writeAll(UniqueFd(::open("/proc/sys/net/ipv4/ping_group_range", O_WRONLY | O_CLOEXEC)).get(),
+                       "0 2147483647");
         COLDFRAME_CHECK(startNameService(io, *names, kDnsPort));
         redirect.emplace(io, net, *names);
         COLDFRAME_CHECK(redirect->startTransparent(kRedirectPort));
@@ -66,6 +72,14 @@ struct SandboxServices::Parts
             logWarning("network", started.error().message + " " + started.error().detail);
         }
         return {};
+    }
+
+    asio::awaitable<void> end()
+    {
+        co_await docker.stop();
+        if (names) {
+            names->closeFile(); // a file open for writing keeps its disk from being made read-only
+        }
     }
 
     asio::awaitable<Result<void>> begin(bool hasTrust, bool dockerAtStart)
@@ -87,13 +101,15 @@ struct SandboxServices::Parts
     }
 };
 
-SandboxServices::SandboxServices(asio::io_context& io, Reaper& reaper, channel::Connection* net, std::string executable)
+SandboxServices::SandboxServices(asio::io_context& io, Reaper& reaper, channel::Connection* net,
+                                 std::string executable)
     : m_parts(std::make_unique<Parts>(io, reaper, net, executable))
 {
     if (net) {
         // Answers the host's hand-shake; a session that ends is followed by the host's next.
         asio::co_spawn(
-            io, [](channel::Connection* port) -> asio::awaitable<void> { (void)co_await port->establish(); }(net),
+            io,
+            [](channel::Connection* port) -> asio::awaitable<void> { (void)co_await port->establish(); }(net),
             asio::detached);
     }
 }
@@ -108,7 +124,7 @@ AgentHooks SandboxServices::hooks()
         return parts->begin(!request.caPem.empty(), request.dockerAtStart);
     };
     hooks.isDockerRunning = [parts] { return parts->docker.isRunning(); };
-    hooks.beforeShutdown = [parts] { return parts->docker.stop(); };
+    hooks.beforeShutdown = [parts] { return parts->end(); };
     return hooks;
 }
 

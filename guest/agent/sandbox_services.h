@@ -9,8 +9,8 @@
 
 namespace coldframe::guest {
 
-/// What a real guest has beside the ports' services: agent layer, network, names, Docker. Started by /setup, because
-/// all of it forks or needs the reseeded random generator. On the io_context's thread.
+/// What a real guest has beside the ports' services: agent layer, network, names, Docker. Started by /setup,
+/// because all of it forks or needs the reseeded random generator. On the io_context's thread.
 class SandboxServices
 {
 public:

@@ -57,7 +57,10 @@ void setClock(double time)
         return;
     }
     const double whole = std::floor(time);
-    const struct timespec now{static_cast<time_t>(whole), static_cast<long>((time - whole) * 1e9)};
+    const struct timespec now
+    {
+        static_cast<time_t>(whole), static_cast<long>((time - whole) * 1e9)
+    };
     if (::clock_settime(CLOCK_REALTIME, &now) != 0) {
         logWarning("setup", std::string("the clock cannot be set: ") + std::strerror(errno));
     }
@@ -144,23 +147,28 @@ Result<void> installTrust(const fs::path& root, std::string_view name, std::stri
 
 Result<void> makeWorkspace(const fs::path& root, const std::string& path, const Account& owner)
 {
-    for (const std::string_view own : {"/proc", "/sys", "/dev", "/run/coldframe", "/etc", "/usr", "/bin", "/sbin",
-                                       "/lib", "/lib64", "/boot", "/var/lib"}) {
+    for (const std::string_view own : {"/proc", "/sys", "/dev", "/run/coldframe", "/etc", "/usr", "/bin",
+                                       "/sbin", "/lib", "/lib64", "/boot", "/var/lib"}) {
         if (path == own || path.starts_with(std::string(own) + "/")) {
-            return fail(ErrorCode::NotAllowed, "A workspace cannot be at " + path + ": that is the sandbox's own system.");
+            return fail(ErrorCode::NotAllowed,
+                        "A workspace cannot be at " + path + ": that is the sandbox's own system.");
         }
     }
-    if (path == "/" || path == "/run" || path == "/var" || path == "/home" || path == "/root" || path == "/opt" ||
-        path == "/tmp") {
-        return fail(ErrorCode::NotAllowed, "A workspace cannot be at " + path + ": that is the sandbox's own system.");
+    if (path == "/" || path == "/run" || path == "/var" || path == "/home" || path == "/root" ||
+        path == "/opt" || path == "/tmp") {
+        return fail(ErrorCode::NotAllowed,
+                    "A workspace cannot be at " + path + ": that is the sandbox's own system.");
     }
     const fs::path folder = under(root, path);
     COLDFRAME_CHECK(makeFolders(folder, 0755));
-    struct stat info {};
+    struct stat info
+    {
+    };
     if (::lstat(folder.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
         return fail(ErrorCode::NotAllowed, "The workspace " + path + " is not a folder inside the sandbox.");
     }
-    if ((info.st_uid != owner.uid || info.st_gid != owner.gid) && ::chown(folder.c_str(), owner.uid, owner.gid) != 0) {
+    if ((info.st_uid != owner.uid || info.st_gid != owner.gid) &&
+        ::chown(folder.c_str(), owner.uid, owner.gid) != 0) {
         return failErrno("Cannot give the workspace to the agent.", errno);
     }
     return {};

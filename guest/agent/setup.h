@@ -10,16 +10,17 @@
 
 namespace coldframe::guest {
 
-/// What /setup does to the system: the gate before which nothing is forked for the user and no randomness drawn.
-/// `root` is "/" in a guest; tests use a folder, and then the kernel's own state (clock, host name, entropy) is left alone.
+/// What /setup does to the system: the gate before which nothing is forked for the user and no randomness
+/// drawn. `root` is "/" in a guest; tests use a folder, and then the kernel's own state (clock, host name,
+/// entropy) is left alone.
 Result<Account> applySetup(const std::filesystem::path& root, const SetupRequest& request);
 
-/// Adds PEM certificates to the system's store under `name`: the source folder for update-ca-certificates and at
-/// once the bundle. Doing it twice changes nothing.
+/// Adds PEM certificates to the system's store under `name`: the source folder for update-ca-certificates and
+/// at once the bundle. Doing it twice changes nothing.
 Result<void> installTrust(const std::filesystem::path& root, std::string_view name, std::string_view pem);
 
-/// A workspace's root folder, owned by the agent, at the same path as on the host; missing parents are root's.
-/// NotAllowed for paths that are the system's own.
+/// A workspace's root folder, owned by the agent, at the same path as on the host; missing parents are
+/// root's. NotAllowed for paths that are the system's own.
 Result<void> makeWorkspace(const std::filesystem::path& root, const std::string& path, const Account& owner);
 
 } // namespace coldframe::guest

@@ -26,20 +26,21 @@ struct MountEntry
 {
     std::string source;
     std::string target;
+    std::string type;
     std::string options;
 };
 
-/// /proc/mounts, in which blanks and backslashes are octal escapes (proc_mounts(5)).
-std::vector<MountEntry> blockMounts()
+/// Mounts of disks and what Docker leaves over them, from /proc/mounts, in which blanks and backslashes are
+/// octal escapes (proc_mounts(5)).
+std::vector<MountEntry> diskMounts()
 {
     std::vector<MountEntry> found;
     std::istringstream lines(readFile("/proc/mounts").value_or(""));
     for (std::string line; std::getline(lines, line);) {
         std::istringstream fields(line);
         MountEntry entry;
-        std::string type;
         std::string escaped;
-        fields >> entry.source >> escaped >> type >> entry.options;
+        fields >> entry.source >> escaped >> entry.type >> entry.options;
         for (std::size_t i = 0; i < escaped.size(); ++i) {
             if (escaped[i] == '\\' && i + 3 < escaped.size()) {
                 entry.target += static_cast<char>(std::stoi(escaped.substr(i + 1, 3), nullptr, 8));
@@ -48,7 +49,7 @@ std::vector<MountEntry> blockMounts()
                 entry.target += escaped[i];
             }
         }
-        if (entry.source.starts_with("/dev/")) {
+        if (entry.source.starts_with("/dev/") || entry.type == "overlay" || entry.type == "nsfs") {
             found.push_back(std::move(entry));
         }
     }
@@ -77,8 +78,8 @@ asio::awaitable<bool> waitUntilAlone(asio::io_context& io, std::chrono::millisec
 Result<void> flushDisks()
 {
     std::set<std::string> done;
-    for (const MountEntry& entry : blockMounts()) {
-        if (!isWritable(entry) || !done.insert(entry.source).second) {
+    for (const MountEntry& entry : diskMounts()) {
+        if (!entry.source.starts_with("/dev/") || !isWritable(entry) || !done.insert(entry.source).second) {
             continue;
         }
         UniqueFd folder(::open(entry.target.c_str(), O_RDONLY | O_CLOEXEC));
@@ -124,11 +125,11 @@ asio::awaitable<bool> stopEverything(asio::io_context& io, std::chrono::millisec
     }
     bool clean = processCount() == 0;
     clean = flushDisks().has_value() && clean;
-    auto mounts = blockMounts();
+    auto mounts = diskMounts();
     std::reverse(mounts.begin(), mounts.end());
     for (const MountEntry& entry : mounts) {
-        if (entry.target != "/") {
-            ::umount2(entry.target.c_str(), 0);
+        if (entry.target != "/" && ::umount2(entry.target.c_str(), 0) != 0) {
+            ::umount2(entry.target.c_str(), MNT_DETACH);
         }
     }
     ::sync();

@@ -15,8 +15,8 @@ Result<void> flushDisks();
 /// Processes other than this one and the kernel's.
 int processCount();
 
-/// Ends every process (TERM, after `grace` KILL), flushes and makes the disks read-only. True when all of it worked.
-/// Only as PID 1; elsewhere it does nothing and returns false.
+/// Ends every process (TERM, after `grace` KILL), flushes and makes the disks read-only. True when all of it
+/// worked. Only as PID 1; elsewhere it does nothing and returns false.
 asio::awaitable<bool> stopEverything(asio::io_context& io, std::chrono::milliseconds grace);
 
 /// Switches the machine off. Only as PID 1.

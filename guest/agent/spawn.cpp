@@ -61,10 +61,13 @@ bool placeDescriptors(const SpawnSpec& spec, int null)
     return true;
 }
 
-[[noreturn]] void becomeProgram(const SpawnSpec& spec, int null, int reportFd, char* const* argv, char** environment)
+[[noreturn]] void becomeProgram(const SpawnSpec& spec, int null, int reportFd, char* const* argv,
+                                char** environment)
 {
     for (int number = 1; number < NSIG; ++number) {
-        struct sigaction standard {};
+        struct sigaction standard
+        {
+        };
         standard.sa_handler = SIG_DFL;
         ::sigaction(number, &standard, nullptr); // SIGKILL, SIGSTOP refuse; that is fine
     }

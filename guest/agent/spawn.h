@@ -16,21 +16,22 @@ namespace coldframe::guest {
 
 struct SpawnSpec
 {
-    std::vector<std::string> argv;              ///< argv[0] is found through the environment's PATH
+    std::vector<std::string> argv; ///< argv[0] is found through the environment's PATH
     std::map<std::string, std::string> environment;
     std::string cwd = "/";
-    Account account;                            ///< uid, gid and groups are taken when this process is root
-    int standardInput = -1;                     ///< -1: /dev/null
+    Account account;        ///< uid, gid and groups are taken when this process is root
+    int standardInput = -1; ///< -1: /dev/null
     int standardOutput = -1;
     int standardError = -1;
-    bool controllingTerminal = false;           ///< standardInput is a terminal and becomes the session's
+    bool controllingTerminal = false; ///< standardInput is a terminal and becomes the session's
 };
 
 /// Starts a program in a session (and process group) of its own. The error says why it could not be started:
 /// NotFound, NotAllowed, or InvalidArgument for a missing working folder.
 Result<pid_t> spawn(const SpawnSpec& spec);
 
-/// Collects every ended child: PID 1 inherits orphans and must reap them (waitpid(2)). On the io_context's thread.
+/// Collects every ended child: PID 1 inherits orphans and must reap them (waitpid(2)). On the io_context's
+/// thread.
 class Reaper
 {
 public:

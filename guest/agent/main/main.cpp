@@ -24,6 +24,7 @@ int main(int argc, char** argv)
     if (::getpid() == 1) {
         return runInitrd();
     }
-    std::fputs("coldframe-guest is the first process of a Coldframe sandbox; it is not run by hand.\n", stderr);
+    std::fputs("coldframe-guest is the first process of a Coldframe sandbox; it is not run by hand.\n",
+               stderr);
     return 2;
 }

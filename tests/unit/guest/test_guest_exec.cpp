@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/exec_frames.h"
+#include "base/file.h"
+#include "channel/connection.h"
+#include "guest/agent/agent.h"
+#include "guest/agent/encoding.h"
+
+#include <QTemporaryDir>
+#include <QTest>
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
+#include <csignal>
+#include <nlohmann/json.hpp>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+using namespace coldframe;
+using namespace coldframe::guest;
+
+namespace {
+
+/// What an attached host saw.
+struct Attached
+{
+    channel::StreamPtr stream;
+    std::string out;
+    std::string error;
+    std::optional<ExecExit> exit;
+    std::optional<std::string> failure;
+    bool ended = false;
+};
+
+asio::awaitable<void> collect(std::shared_ptr<Attached> seen)
+{
+    ExecFrameDecoder decoder;
+    std::string buffer(65536, '\0');
+    for (;;) {
+        auto got = co_await seen->stream->read(
+            std::span(reinterpret_cast<std::uint8_t*>(buffer.data()), buffer.size()));
+        if (!got || *got == 0) {
+            break;
+        }
+        decoder.feed(std::string_view(buffer).substr(0, *got));
+        for (auto frame = decoder.next(); frame && *frame; frame = decoder.next()) {
+            switch ((*frame)->type) {
+            case ExecFrameType::Stdout:
+                seen->out += (*frame)->payload;
+                break;
+            case ExecFrameType::Stderr:
+                seen->error += (*frame)->payload;
+                break;
+            case ExecFrameType::Exit:
+                seen->exit = decodeExit((*frame)->payload).value();
+                break;
+            default:
+                seen->failure = (*frame)->payload;
+            }
+        }
+    }
+    seen->ended = true;
+}
+
+asio::awaitable<void> writeBytes(channel::StreamPtr stream, std::string bytes)
+{
+    (void)co_await stream->write(
+        std::span(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()));
+}
+
+asio::awaitable<void> request(channel::Connection& host, std::string method, std::string path,
+                              std::string body, std::shared_ptr<std::string> result)
+{
+    channel::Headers headers;
+    headers[":method"] = method;
+    headers[":scheme"] = "http";
+    headers[":path"] = path;
+    headers[":authority"] = "guest";
+    auto stream = host.open(headers);
+    if (!stream) {
+        *result = "failed";
+        co_return;
+    }
+    co_await writeBytes(*stream, body);
+    (*stream)->finish();
+    auto response = co_await (*stream)->responseHeaders();
+    if (!response) {
+        *result = "failed";
+        co_return;
+    }
+    auto answer = co_await channel::readBody(**stream, 1 << 20);
+    *result = (*response)[":status"] + " " + answer.value_or("failed");
+}
+
+} // namespace
+
+class TestGuestExec : public QObject
+{
+    Q_OBJECT
+
+    std::unique_ptr<QTemporaryDir> m_folder;
+    std::unique_ptr<asio::io_context> m_io;
+    std::unique_ptr<Reaper> m_reaper;
+    std::unique_ptr<Agent> m_agent;
+    std::unique_ptr<channel::Connection> m_guest;
+    std::unique_ptr<channel::Connection> m_host;
+
+    bool runUntil(const std::function<bool()>& done, int seconds = 20)
+    {
+        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+        while (!done() && std::chrono::steady_clock::now() < deadline) {
+            m_io->restart();
+            m_io->run_for(std::chrono::milliseconds(5));
+        }
+        return done();
+    }
+
+    std::string call(const std::string& method, const std::string& path, const std::string& body = "")
+    {
+        const auto result = std::make_shared<std::string>();
+        asio::co_spawn(*m_io, request(*m_host, method, path, body, result), asio::detached);
+        runUntil([&] { return !result->empty(); });
+        return *result;
+    }
+
+    std::shared_ptr<Attached> attach(const std::string& id, const std::string& script, bool tty,
+                                     const nlohmann::json& more = nlohmann::json::object())
+    {
+        nlohmann::json exec{
+            {"id", id}, {"argv", {"/bin/bash", "--norc", "-c", script}}, {"cwd", "/"}, {"tty", tty}};
+        exec.update(more);
+        auto seen = std::make_shared<Attached>();
+        seen->stream = m_host
+                           ->open({{":method", "POST"},
+                                   {":scheme", "http"},
+                                   {":path", "/exec"},
+                                   {":authority", "guest"},
+                                   {"x-coldframe-exec", encodeBase64(exec.dump())}})
+                           .value();
+        asio::co_spawn(*m_io, collect(seen), asio::detached);
+        return seen;
+    }
+
+    void send(const std::shared_ptr<Attached>& to, const std::string& frame)
+    {
+        asio::co_spawn(*m_io, writeBytes(to->stream, frame), asio::detached);
+    }
+
+    std::string setupBody(const std::string& generation) const
+    {
+        const auto uid = ::getuid() == 0 ? 1000 : ::getuid();
+        const auto gid = ::getuid() == 0 ? 1000 : ::getgid();
+        return nlohmann::json{{"generation", generation},
+                              {"hostName", "box"},
+                              {"user", {{"uid", uid}, {"gid", gid}}},
+                              {"environment", {{"FROM_SETUP", "yes"}}}}
+            .dump();
+    }
+
+private slots:
+    void init()
+    {
+        m_folder = std::make_unique<QTemporaryDir>();
+        const std::filesystem::path root = m_folder->path().toStdString();
+        ::chmod(root.c_str(), 0755);
+        QVERIFY(makeFolders(root / "etc", 0755));
+        QVERIFY(writeFileAtomic(root / "etc/passwd", "root:x:0:0::/root:/bin/sh\n"));
+        QVERIFY(writeFileAtomic(root / "etc/group", "root:x:0:\n"));
+        m_io = std::make_unique<asio::io_context>();
+        m_reaper = std::make_unique<Reaper>(*m_io);
+        m_agent = std::make_unique<Agent>(*m_io, *m_reaper, AgentOptions{root, "/bin/false"}, AgentHooks{});
+        int ends[2];
+        QCOMPARE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+        channel::Options guest;
+        guest.side = channel::Side::Guest;
+        guest.role = channel::Role::Server;
+        m_guest = channel::makeConnection(*m_io, ends[0], guest);
+        m_host = channel::makeConnection(*m_io, ends[1], {});
+        asio::co_spawn(*m_io, m_agent->serveControl(*m_guest), asio::detached);
+        bool established = false;
+        asio::co_spawn(*m_io, m_host->establish(),
+                       [&](std::exception_ptr, Result<void> result) { established = result.has_value(); });
+        QVERIFY(runUntil([&] { return established; }));
+    }
+    void cleanup()
+    {
+        m_host->close();
+        m_guest->close();
+        m_io->restart();
+        m_io->run_for(std::chrono::milliseconds(20));
+        m_io->stop();
+    }
+
+    void hazard_17_setupIsAGate()
+    {
+        QVERIFY(call("GET", "/status").find("\"waiting-setup\"") != std::string::npos);
+        QVERIFY(call("GET", "/status").find("\"bootId\":\"\"") != std::string::npos);
+        auto early = attach("a", "echo ran", false);
+        QVERIFY(runUntil([&] { return early->ended; }));
+        QVERIFY(early->failure && early->failure->find("\"unavailable\"") != std::string::npos);
+        QVERIFY(early->out.empty());
+        QVERIFY(call("POST", "/setup", "{}").starts_with("400"));
+        QCOMPARE(call("POST", "/setup", setupBody("one")), std::string("200 {}"));
+        QCOMPARE(call("POST", "/setup", setupBody("one")), std::string("200 {}"));
+        QVERIFY(call("POST", "/setup", setupBody("two")).starts_with("409"));
+        QVERIFY(call("GET", "/status").find("\"ready\"") != std::string::npos);
+        QVERIFY(call("GET", "/elsewhere").starts_with("404"));
+    }
+
+    void outputErrorAndExitStatusAreApart()
+    {
+        call("POST", "/setup", setupBody("one"));
+        auto seen = attach("a", "cat; echo $FROM_SETUP-$OWN >&2; id -u >&2; exit 7", false,
+                           {{"environment", {{"OWN", "1"}}}});
+        send(seen,
+             encodeExecFrame(ExecFrameType::Stdin, "through") + encodeExecFrame(ExecFrameType::StdinEnd, ""));
+        QVERIFY(runUntil([&] { return seen->ended; }));
+        QCOMPARE(seen->out, std::string("through"));
+        QCOMPARE(seen->error, "yes-1\n" + std::to_string(::getuid() == 0 ? 1000 : ::getuid()) + "\n");
+        QVERIFY(seen->exit);
+        QCOMPARE(seen->exit->exitCode, 7);
+        QCOMPARE(seen->exit->signal, 0);
+    }
+
+    void whatCannotStartSaysWhy()
+    {
+        call("POST", "/setup", setupBody("one"));
+        auto missing = attach("a", "", false, {{"argv", {"/no/such/program"}}});
+        auto folder = attach("b", "", false, {{"cwd", "/no/such/folder"}});
+        auto malformed = attach("c", "", false, {{"rows", -1}});
+        QVERIFY(runUntil([&] { return missing->ended && folder->ended && malformed->ended; }));
+        QVERIFY(missing->failure && missing->failure->find("\"not_found\"") != std::string::npos);
+        QVERIFY(folder->failure && folder->failure->find("/no/such/folder") != std::string::npos);
+        QVERIFY(malformed->failure && malformed->failure->find("\"invalid_argument\"") != std::string::npos);
+    }
+
+    void aTerminalResizesAndTakesControlCharacters()
+    {
+        call("POST", "/setup", setupBody("one"));
+        auto seen = attach("a",
+                           "test -t 0 && echo tty; stty size; trap 'stty size; exit 9' WINCH; echo ready; "
+                           "while :; do sleep 0.1; done",
+                           true, {{"rows", 31}, {"columns", 97}});
+        QVERIFY(runUntil([&] { return seen->out.find("ready") != std::string::npos; }));
+        QVERIFY(seen->out.find("tty\r\n31 97") != std::string::npos);
+        send(seen, encodeResize(40, 120));
+        QVERIFY(runUntil([&] { return seen->ended; }));
+        QVERIFY(seen->out.find("40 120") != std::string::npos);
+        QCOMPARE(seen->exit->exitCode, 9);
+
+        auto interrupted = attach("b", "echo ready; exec sleep 60", true);
+        QVERIFY(runUntil([&] { return interrupted->out.find("ready") != std::string::npos; }));
+        send(interrupted, encodeExecFrame(ExecFrameType::Stdin, "\x03"));
+        QVERIFY(runUntil([&] { return interrupted->ended; }));
+        QCOMPARE(interrupted->exit->signal, SIGINT);
+
+        auto ended = attach("c", "echo ready; cat; echo end-of-input", true);
+        QVERIFY(runUntil([&] { return ended->out.find("ready") != std::string::npos; }));
+        send(ended, encodeExecFrame(ExecFrameType::StdinEnd, ""));
+        QVERIFY(runUntil([&] { return ended->ended; }));
+        QVERIFY(ended->out.find("end-of-input") != std::string::npos);
+
+        auto signalled = attach("d", "echo ready; exec sleep 60", true);
+        QVERIFY(runUntil([&] { return signalled->out.find("ready") != std::string::npos; }));
+        send(signalled, encodeExecFrame(ExecFrameType::Signal, std::string(1, SIGKILL)));
+        QVERIFY(runUntil([&] { return signalled->ended; }));
+        QCOMPARE(signalled->exit->signal, SIGKILL);
+    }
+
+    void hazard_07_aTerminalOutlivesItsHost()
+    {
+        call("POST", "/setup", setupBody("one"));
+        const std::string folder = m_folder->path().toStdString();
+        const std::string go = folder + "/go";
+        // More than pseudo-terminal and ring hold: it only gets to its end when somebody drains it.
+        auto first = attach(
+            "a", "echo begun; while ! test -e " + go + "; do sleep 0.05; done; seq 1 200000; exit 5", true);
+        QVERIFY(runUntil([&] { return first->out.find("begun") != std::string::npos; }));
+        QCOMPARE(::system(("pgrep -f '" + folder + "/[g]o' >/dev/null").c_str()), 0);
+        first->stream->reset(8);
+        QVERIFY(runUntil([&] { return first->ended; }));
+        QVERIFY(writeFileAtomic(go, "", 0644));
+        // Give it time to end with nobody attached: its process is gone from the status.
+        // The brackets keep the pattern from finding its own command line.
+        const std::string running = "pgrep -f '" + folder + "/[g]o' >/dev/null";
+        QVERIFY(runUntil([&] { return ::system(running.c_str()) != 0; }, 40));
+        auto second = attach("a", "echo never", true);
+        QVERIFY(runUntil([&] { return second->ended; }));
+        QVERIFY(second->exit);
+        QCOMPARE(second->exit->exitCode, 5);
+        QVERIFY(second->out.size() <= ExecSession::kRingBytes);
+        QVERIFY(second->out.size() > ExecSession::kRingBytes / 2);
+        QVERIFY(second->out.ends_with("200000\r\n"));
+        QVERIFY(second->out.find("never") == std::string::npos);
+        auto third = attach("a", "echo never", true); // fetched once, and there still
+        QVERIFY(runUntil([&] { return third->ended; }));
+        QCOMPARE(third->exit->exitCode, 5);
+    }
+
+    void hazard_07_aSecondAttachmentTakesOver()
+    {
+        call("POST", "/setup", setupBody("one"));
+        auto first = attach("a", "echo begun; read x; echo got-$x", true);
+        QVERIFY(runUntil([&] { return first->out.find("begun") != std::string::npos; }));
+        auto second = attach("a", "", true);
+        QVERIFY(runUntil([&] { return first->ended && second->out.find("begun") != std::string::npos; }));
+        QVERIFY(!first->exit);
+        send(second, encodeExecFrame(ExecFrameType::Stdin, "word\r"));
+        QVERIFY(runUntil([&] { return second->ended; }));
+        QVERIFY(second->out.find("got-word") != std::string::npos);
+        QCOMPARE(second->exit->exitCode, 0);
+    }
+
+    void withoutATerminalTheEndOfTheStreamEndsTheGroup()
+    {
+        call("POST", "/setup", setupBody("one"));
+        const std::string mark = "coldframe-mark-" + std::to_string(::getpid());
+        auto kept = attach("k", "exec -a " + mark + "-kept sleep 30", false, {{"keepOpen", true}});
+        auto seen = attach("a", "echo ready; exec -a " + mark + "-dies sleep 30", false);
+        QVERIFY(runUntil([&] { return seen->out.find("ready") != std::string::npos; }));
+        const auto lives = [&](const std::string& which) {
+            return ::system(("pgrep -f ^" + mark + which + " >/dev/null").c_str()) == 0;
+        };
+        QVERIFY(runUntil([&] { return lives("-dies") && lives("-kept"); }));
+        seen->stream->reset(8);
+        kept->stream->reset(8);
+        QVERIFY(runUntil([&] { return !lives("-dies"); }));
+        QVERIFY(lives("-kept"));
+        auto again = attach("k", "", false);
+        send(again, encodeExecFrame(ExecFrameType::Signal, std::string(1, SIGTERM)));
+        QVERIFY(runUntil([&] { return again->ended; }));
+        QCOMPARE(again->exit->signal, SIGTERM);
+    }
+
+    void muchOutputArrivesWhole()
+    {
+        call("POST", "/setup", setupBody("one"));
+        auto seen = attach("a", "head -c 3000000 /dev/zero; echo done >&2", false);
+        QVERIFY(runUntil([&] { return seen->ended; }, 40));
+        QCOMPARE(seen->out.size(), 3000000u);
+        QCOMPARE(seen->error, std::string("done\n"));
+        QCOMPARE(seen->exit->exitCode, 0);
+    }
+
+    void shutdownOutsideAMachineOnlyAnswers()
+    {
+        QCOMPARE(call("POST", "/shutdown", "{\"graceSeconds\":0}"), std::string("200 {\"clean\":false}"));
+    }
+};
+
+QTEST_GUILESS_MAIN(TestGuestExec)
+#include "test_guest_exec.moc"
