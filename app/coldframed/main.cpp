@@ -22,7 +22,6 @@
 #include <cstdio>
 #include <mutex>
 #include <nlohmann/json.hpp>
-#include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
 
@@ -98,7 +97,6 @@ json imageAnswer(image::ImageStore& store, bool build, bool force, const engine:
 
 int run(int argc, char** argv)
 {
-    ::umask(077);
     forbidCoreDumps();
     std::signal(SIGPIPE, SIG_IGN);
     QCoreApplication application(argc, argv);

@@ -129,9 +129,12 @@ asio::awaitable<Result<void>> Sandbox::connectProxy()
         if (!self || !self->m_vmAlive) {
             return;
         }
+        self->m_proxy.reset();
+        if (self->m_record.state != SandboxState::Running) {
+            return; // the microVM is going too
+        }
         // Without its proxy the sandbox is offline: fail closed, say so, and give it a new one.
         logWarning("sandbox " + self->m_record.name, "the proxy ended; starting another");
-        self->m_proxy.reset();
         asio::co_spawn(
             self->m_parts.io,
             [](std::shared_ptr<Sandbox> sandbox) -> asio::awaitable<void> {

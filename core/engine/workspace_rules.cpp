@@ -49,12 +49,6 @@ Result<fs::path> checkOne(const Workspace& workspace, const fs::path& home)
     if (!fs::is_directory(path, error)) {
         return fail(ErrorCode::InvalidArgument, shown(path) + " is not a folder. Give the folder of your project.");
     }
-    const int access = workspace.readOnly ? R_OK | X_OK : R_OK | W_OK | X_OK;
-    if (::access(path.c_str(), access) != 0) {
-        return fail(ErrorCode::NotAllowed, "You may not " + std::string(workspace.readOnly ? "read" : "read and write") +
-                                               " the folder " + shown(path) + ". Change its permissions" +
-                                               (workspace.readOnly ? "." : ", or share it read-only with :ro."));
-    }
     if (path == home) {
         return fail(ErrorCode::NotAllowed, "Your home folder " + shown(path) +
                                                " cannot be shared: it holds your keys. Choose a project folder in it.");
@@ -80,6 +74,12 @@ Result<fs::path> checkOne(const Workspace& workspace, const fs::path& home)
         if (isInside(path, home / secret)) {
             return fail(ErrorCode::NotAllowed, "The folder " + shown(path) + " holds credentials and cannot be shared.");
         }
+    }
+    const int access = workspace.readOnly ? R_OK | X_OK : R_OK | W_OK | X_OK;
+    if (::access(path.c_str(), access) != 0) {
+        return fail(ErrorCode::NotAllowed, "You may not " + std::string(workspace.readOnly ? "read" : "read and write") +
+                                               " the folder " + shown(path) + ". Change its permissions" +
+                                               (workspace.readOnly ? "." : ", or share it read-only with :ro."));
     }
     return path;
 }
