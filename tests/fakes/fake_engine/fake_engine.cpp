@@ -19,7 +19,7 @@ using nlohmann::json;
 FakeEngine::FakeEngine(asio::io_context& io, FakeOptions options) : m_io(io), m_options(std::move(options))
 {
     m_imageReady = !m_options.imageMissing;
-    m_settings = {{"version", 1}, {"acceleration", "auto"}, {"consentEmulation", false}, {"hostMappings", json::array()}};
+    m_settings = {{"version", 1}, {"acceleration", "auto"}, {"consentToEmulation", false}, {"hostMappings", json::array()}};
     m_globalRules.push_back({{"id", "aa01"}, {"action", "allow"}, {"pattern", "*.npmjs.org"}, {"method", ""}, {"path", ""},
                              {"scope", "global"}, {"origin", "preset:package-managers"}, {"note", ""}, {"expiry", nullptr}});
 }
@@ -84,7 +84,7 @@ asio::awaitable<Result<json>> FakeEngine::stages(Steps steps, api::CallContext& 
 asio::awaitable<Result<json>> FakeEngine::create(json params, api::CallContext& context)
 {
     const std::string agent = params.at("agent");
-    if (m_options.emulate && !params.value("consentEmulation", false) && !m_settings.value("consentEmulation", false)) {
+    if (m_options.emulate && !params.value("consentEmulation", false) && !m_settings.value("consentToEmulation", false)) {
         co_return fail(ErrorCode::NotAllowed,
                        "This machine has no KVM: a sandbox would be emulated, with weaker isolation; agree to that first.",
                        "consent needed");

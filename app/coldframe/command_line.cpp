@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: Apache-2.0
+// The grammar: every command, its options and help, in one place.
+#include "command_line.h"
+
+#include "base/log.h"
+#include "commands.h"
+#include "interrupts.h"
+#include "output.h"
+#include "run_grammar.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+namespace coldframe::cli {
+
+namespace {
+
+constexpr const char* kFooter =
+    "Exit codes: 0 done; 1 failed; 2 wrong usage; 3 not found; 4 not available (engine, libvirt, image);\n"
+    "5 refused (policy, permission, consent); 130 interrupted. run and exec leave with the program's own code,\n"
+    "128 + N when signal N ended it, 127 no such program, 126 cannot be run, 125 the stream broke.\n"
+    "Without arguments the window opens.";
+
+using Action = std::function<Result<int>(EngineLink&)>;
+
+/// Owns what the option parser writes into. The parser keeps references, so it never moves.
+struct Grammar
+{
+    CLI::App app{"Runs AI coding agents, each in a microVM of its own.", "coldframe"};
+    SplitWords words;
+    RunOptions run;
+    ExecOptions exec;
+    ListOptions list;
+    LifeOptions life;
+    LogOptions log;
+    ProxyOptions proxy;
+    RuleOptions rule;
+    SyncOptions sync;
+    std::vector<std::string> names;
+    std::string word;
+    bool flag = false;
+    Action action;
+    std::string command;
+
+    explicit Grammar(SplitWords split);
+    CLI::App* add(CLI::App* parent, const std::string& name, const std::string& text, Action todo);
+    CLI::App* group(const std::string& name, const std::string& text);
+    void addRun(const std::string& name, const std::string& text);
+    void addExec();
+    void addLists();
+    void addLife(const std::string& name, const std::string& verb, const std::string& text);
+    void addKeys();
+    void addNetwork();
+    void addPolicy();
+    void addState();
+    void addListFlags(CLI::App* added);
+};
+
+CLI::App* Grammar::group(const std::string& name, const std::string& text)
+{
+    CLI::App* added = app.add_subcommand(name, text);
+    added->require_subcommand(1);
+    return added;
+}
+
+CLI::App* Grammar::add(CLI::App* parent, const std::string& name, const std::string& text, Action todo)
+{
+    CLI::App* added = parent->add_subcommand(name, text);
+    const std::string full = parent == &app ? name : parent->get_name() + " " + name;
+    added->callback([this, full, todo = std::move(todo)] {
+        command = full;
+        action = todo;
+    });
+    return added;
+}
+
+void Grammar::addListFlags(CLI::App* added)
+{
+    added->add_flag("--json", list.json, "Print JSON");
+    added->add_flag("-q,--quiet", list.quiet, "Print names only");
+}
+
+void Grammar::addRun(const std::string& name, const std::string& text)
+{
+    const bool isRun = name == "run";
+    CLI::App* added = add(&app, name, text, [this, isRun](EngineLink& engine) {
+        run.arguments = words.passed;
+        return isRun ? runCommand(engine, run) : createCommand(engine, run);
+    });
+    added->add_option("WORDS", run.words,
+                      isRun ? "SANDBOX, or AGENT [WORKSPACE] [EXTRA[:ro]…]" : "AGENT [WORKSPACE] [EXTRA[:ro]…]")
+        ->required();
+    added->add_option("--name", run.name, "Name of the sandbox (default: <agent>-<folder>)");
+    added->add_option("--network-allow", run.network.allow, "Allow a host, *.domain, CIDR, with optional :port");
+    added->add_option("--network-deny", run.network.deny, "Deny a host, *.domain, CIDR, with optional :port");
+    added->add_option("--policy", run.network.policy, "What happens with other hosts")
+        ->check(CLI::IsMember({"allow", "deny", "open", "balanced", "locked"}));
+    added->add_option("--cpus", run.cpus, "Virtual CPUs")->check(CLI::Range(1, 256));
+    added->add_option("-m,--memory", run.memory, "Memory, e.g. 4g");
+    added->add_flag("--accept-emulation", run.acceptEmulation, "Go on without KVM, with weaker isolation");
+    added->add_flag("-q,--quiet", run.quiet, "Print the id only");
+    if (isRun) {
+        added->add_flag("-d,--detached", run.detached, "Start it, print its name, attach nothing");
+    } else {
+        added->add_flag("--no-start", run.noStart, "Only create it");
+    }
+    for (const char* option : {"--network-allow", "--network-deny"}) {
+        // One value each time, or the workspaces that follow would be taken for hosts; commas separate several.
+        added->get_option(option)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->delimiter(',');
+    }
+    added->footer("Everything after -- goes to the agent. The same agent and folder attach to the same sandbox.");
+}
+
+void Grammar::addExec()
+{
+    CLI::App* added = add(&app, "exec", "Run a program in a sandbox", [this](EngineLink& engine) {
+        exec.argv = words.passed;
+        return execCommand(engine, exec);
+    });
+    added->add_option("SANDBOX", exec.sandbox, "Name or id; the program and its arguments follow")->required();
+    added->add_flag("-i,--interactive", exec.interactive, "Send standard input");
+    added->add_flag("-t,--tty", exec.tty, "Give it a terminal");
+    added->add_option("-e,--env", exec.environment, "NAME=VALUE, or NAME to pass on")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    added->add_option("-w,--workdir", exec.folder, "Folder to run it in");
+    added->add_option("-u,--user", exec.user, "agent or root");
+}
+
+void Grammar::addLists()
+{
+    addListFlags(add(&app, "ls", "List the sandboxes", [this](EngineLink& e) { return listCommand(e, list); })
+                     ->alias("list"));
+    addListFlags(add(&app, "agents", "List the agents", [this](EngineLink& e) { return agentsCommand(e, list); }));
+    CLI::App* inspect = add(&app, "inspect", "Show everything about sandboxes, as JSON",
+                            [this](EngineLink& e) { return inspectCommand(e, names); });
+    inspect->add_option("SANDBOX", names, "Names or ids")->required();
+    inspect->add_flag("--json", list.json, "Print JSON (always so)");
+    CLI::App* diagnose = add(&app, "diagnose", "Check the machine and say what to do",
+                             [this](EngineLink& e) { return diagnoseCommand(e, list); });
+    diagnose->add_flag("--json", list.json, "Print JSON");
+    CLI::App* version =
+        add(&app, "version", "Show the versions", [this](EngineLink& e) { return versionCommand(e, list); });
+    version->add_flag("--json", list.json, "Print JSON");
+    add(&app, "completion", "Print a completion script", [this](EngineLink&) { return completionCommand(word); })
+        ->add_option("SHELL", word, "bash, zsh or fish")
+        ->required();
+}
+
+void Grammar::addLife(const std::string& name, const std::string& verb, const std::string& text)
+{
+    CLI::App* added = add(&app, name, text, [this, verb](EngineLink& engine) {
+        life.verb = verb;
+        return lifeCommand(engine, life);
+    });
+    added->add_option("SANDBOX", life.sandboxes, "Names or ids")->required();
+    if (verb != "start") {
+        added->add_flag("-f,--force", life.force, "Do not ask, do not wait");
+    }
+    added->add_flag("-q,--quiet", life.quiet, "Print nothing");
+}
+
+void Grammar::addKeys()
+{
+    CLI::App* keys = group("keys", "Keys in the keychain; a key is never part of a command line");
+    add(keys, "set", "Store a key, read from a hidden prompt or from standard input",
+        [this](EngineLink& e) { return keysSet(e, word); })
+        ->add_option("SERVICE", word, "For example anthropic")
+        ->required();
+    addListFlags(add(keys, "ls", "List stored keys", [this](EngineLink& e) { return keysList(e, list); }));
+    add(keys, "rm", "Remove stored keys", [this](EngineLink& e) { return keysRemove(e, names); })
+        ->add_option("SERVICE", names, "Services")
+        ->required();
+    add(keys, "import", "Store the keys that the environment holds", [this](EngineLink& e) { return keysImport(e, names); })
+        ->add_option("SERVICE", names, "Only these services");
+}
+
+void Grammar::addNetwork()
+{
+    CLI::App* network = group("network", "What went out of the sandboxes");
+    CLI::App* added = add(network, "log", "Show the connections tried", [this](EngineLink& engine) {
+        log.output = list;
+        return networkLog(engine, log);
+    });
+    added->add_option("SANDBOX", log.sandbox, "Only this sandbox");
+    added->add_option("--limit", log.limit, "At most so many, the newest")->check(CLI::Range(1, 10000));
+    added->add_option("--verdict", log.verdict, "Only these")->check(CLI::IsMember({"allowed", "denied", "error"}));
+    added->add_flag("-f,--follow", log.follow, "Go on as they come");
+    addListFlags(added);
+    CLI::App* changed = add(network, "proxy", "Change what a sandbox may reach",
+                            [this](EngineLink& engine) { return networkProxy(engine, proxy); });
+    changed->add_option("SANDBOX", proxy.sandbox, "Name or id")->required();
+    changed->add_option("--policy", proxy.policy, "What happens with other hosts")
+        ->check(CLI::IsMember({"allow", "deny", "open", "balanced", "locked"}));
+    const auto hosts = [changed](const char* option, std::vector<std::string>& into, const char* text) {
+        changed->add_option(option, into, text)
+            ->expected(1)
+            ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+            ->delimiter(',');
+    };
+    hosts("--allow-host,--allow-cidr", proxy.allow, "Allow a host, *.domain or CIDR");
+    hosts("--block-host,--block-cidr", proxy.deny, "Deny a host, *.domain or CIDR");
+}
+
+void Grammar::addPolicy()
+{
+    CLI::App* policy = group("policy", "Rules for what may be reached");
+    const auto sandbox = [this](CLI::App* added) {
+        added->add_option("-s,--sandbox", rule.sandbox, "For this sandbox; default: for all");
+        return added;
+    };
+    CLI::App* listed = sandbox(add(policy, "ls", "List mode and rules", [this](EngineLink& engine) {
+        rule.output = list;
+        return policyList(engine, rule);
+    }));
+    addListFlags(listed);
+    for (const char* verb : {"allow", "deny"}) {
+        CLI::App* added = sandbox(add(policy, verb, std::string("Add rules that ") + verb,
+                                      [this, verb](EngineLink& engine) {
+                                          rule.output = list;
+                                          return policyAdd(engine, verb, rule);
+                                      }));
+        added->add_option("PATTERN", rule.patterns, "host, *.domain, CIDR or all, with optional :port")->required();
+        added->add_option("--method", rule.method, "Only this HTTP method");
+        added->add_option("--path", rule.path, "Only these HTTP paths (* and **)");
+        added->add_option("--note", rule.note, "Why");
+        added->add_flag("--session", rule.session, "Until the sandbox stops");
+        added->add_flag("--json", list.json, "Print JSON");
+    }
+    CLI::App* removed =
+        sandbox(add(policy, "rm", "Remove rules", [this](EngineLink& engine) { return policyRemove(engine, rule); }));
+    removed->add_option("PATTERN", rule.patterns, "The rules' patterns");
+    removed->add_option("--id", rule.id, "A rule's id");
+    CLI::App* checked = sandbox(add(policy, "check", "Say what would happen, and which rule decides",
+                                    [this](EngineLink& engine) {
+                                        rule.output = list;
+                                        return policyCheck(engine, rule);
+                                    }));
+    checked->add_option("HOST", rule.patterns, "Host name or address")->required()->expected(1);
+    checked->add_option("--port", rule.port, "Port (default 443)")->check(CLI::Range(1, 65535));
+    checked->add_flag("--json", list.json, "Print JSON");
+    sandbox(add(policy, "mode", "Show or set what happens without a rule",
+                [this](EngineLink& engine) { return policyMode(engine, rule.sandbox, word); }))
+        ->add_option("MODE", word, "open, balanced or locked");
+}
+
+void Grammar::addState()
+{
+    CLI::App* image = group("image", "The guest image");
+    add(image, "status", "Is it ready?", [this](EngineLink& e) { return imageStatus(e, list); })
+        ->add_flag("--json", list.json, "Print JSON");
+    add(image, "build", "Build it", [this](EngineLink& e) { return imageBuild(e, flag); })
+        ->add_flag("--force", flag, "Even when nothing changed");
+
+    CLI::App* syncs = group("sync", "Workspaces and their state");
+    using SyncCommand = Result<int> (*)(EngineLink&, const SyncOptions&);
+    const auto addSync = [this, syncs](const char* name, const char* text, SyncCommand todo) {
+        CLI::App* added = add(syncs, name, text, [this, todo](EngineLink& engine) {
+            sync.output = list;
+            return todo(engine, sync);
+        });
+        added->add_option("SANDBOX", sync.sandbox, "Name or id")->required();
+        return added;
+    };
+    addSync("status", "In step, or what is to go", syncStatus)->add_flag("--json", list.json, "Print JSON");
+    CLI::App* resume = addSync("resume", "Answer a pause", syncResume);
+    resume->add_option("WORKSPACE", sync.path, "Default: the first");
+    resume->add_option("--accept", sync.accept, "deletions: they are meant; root: the folder as it is now")
+        ->required()
+        ->check(CLI::IsMember({"deletions", "root"}));
+    CLI::App* trash = addSync("trash", "Files that were replaced or deleted on this computer", syncTrash);
+    trash->add_option("WORKSPACE", sync.path, "Default: the first");
+    trash->add_flag("--json", list.json, "Print JSON");
+    CLI::App* restore = addSync("restore", "Bring a file back", syncRestore);
+    restore->add_option("ID", sync.id, "As sync trash prints it")->required();
+    restore->add_option("WORKSPACE", sync.path, "Default: the first");
+
+    CLI::App* settings = group("settings", "Settings of this user");
+    add(settings, "get", "Show them", [this](EngineLink& e) { return settingsGet(e, word); })
+        ->add_option("KEY", word, "Only this one");
+    add(settings, "set", "Change them", [this](EngineLink& e) { return settingsSet(e, names); })
+        ->add_option("KEY=VALUE", names, "JSON values; anything else is a text")
+        ->required();
+}
+
+Grammar::Grammar(SplitWords split) : words(std::move(split))
+{
+    app.require_subcommand(1);
+    app.footer(kFooter);
+    app.set_version_flag("--version", COLDFRAME_VERSION);
+    addRun("run", "Run an agent on a folder, or attach to a sandbox");
+    addRun("create", "Create a sandbox and start it, attaching nothing");
+    addExec();
+    addLists();
+    addLife("start", "start", "Start sandboxes");
+    addLife("stop", "stop", "Stop sandboxes; their disks stay");
+    addLife("reset", "reset", "Start afresh: a new disk, the workspace untouched");
+    addLife("rm", "remove", "Remove sandboxes; the workspace is untouched");
+    addKeys();
+    addNetwork();
+    addPolicy();
+    addState();
+}
+
+/// The parser's own sentences are about options; a mistyped command deserves a suggestion.
+int reportParseError(const Grammar& grammar, const CLI::ParseError& error, const std::vector<std::string>& words)
+{
+    if (error.get_exit_code() == 0) {
+        return grammar.app.exit(error, std::cout, std::cerr); // --help, --version
+    }
+    std::vector<std::string> known;
+    for (const CLI::App* command : grammar.app.get_subcommands([](const CLI::App*) { return true; })) {
+        known.push_back(command->get_name());
+    }
+    std::string text = error.what();
+    if (!words.empty() && !words[0].starts_with("-") && std::ranges::find(known, words[0]) == known.end()) {
+        const std::string near = closest(words[0], known);
+        text = "There is no command “" + words[0] + "”" + (near.empty() ? "." : "; did you mean “" + near + "”?");
+    }
+    while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) {
+        text.pop_back();
+    }
+    if (!text.ends_with(".") && !text.ends_with("?")) {
+        text += ".";
+    }
+    printError(Error{ErrorCode::InvalidArgument, text + " “coldframe --help” lists the commands.", {}});
+    return kUsage;
+}
+
+int parse(Grammar& grammar, const std::vector<std::string>& words)
+{
+    try {
+        std::vector<std::string> reversed(grammar.words.own.rbegin(), grammar.words.own.rend());
+        grammar.app.parse(std::move(reversed));
+    } catch (const CLI::ParseError& error) {
+        const int code = reportParseError(grammar, error, words);
+        return code == 0 ? -1 : code;
+    }
+    const bool takesWords = grammar.command == "run" || grammar.command == "create" || grammar.command == "exec";
+    if (!takesWords && grammar.words.separated && !grammar.words.passed.empty()) {
+        printError(Error{ErrorCode::InvalidArgument, "Only run, create and exec take words after “--”.", {}});
+        return kUsage;
+    }
+    return 0;
+}
+
+} // namespace
+
+int parseOnly(const std::vector<std::string>& words, std::string& command)
+{
+    Grammar grammar(splitWords(words));
+    const int code = parse(grammar, words);
+    command = grammar.command;
+    return code < 0 ? 0 : code;
+}
+
+int runCommandLine(const std::vector<std::string>& words)
+{
+    int code = kFailure;
+    topCatchAll("coldframe", [&] {
+        Grammar grammar(splitWords(words));
+        code = parse(grammar, words);
+        if (code != 0) {
+            code = code < 0 ? kOk : code; // --help
+            return;
+        }
+        (void)Interrupts::fd();
+        EngineLink engine;
+        const Result<int> result = grammar.action(engine);
+        if (!result) {
+            printError(result.error());
+        }
+        code = result ? *result : exitCodeOf(result.error().code);
+    });
+    return code;
+}
+
+} // namespace coldframe::cli

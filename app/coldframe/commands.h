@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/result.h"
+#include "engine_link.h"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+/// What each command does, once the words are parsed. All return the exit code, or an error that main prints and
+/// turns into one (exitCodeOf).
+namespace coldframe::cli {
+
+struct NetworkFlags
+{
+    std::vector<std::string> allow;
+    std::vector<std::string> deny;
+    std::string policy;
+};
+
+struct RunOptions
+{
+    std::vector<std::string> words;     ///< SANDBOX, or AGENT WORKSPACE…
+    std::vector<std::string> arguments; ///< after `--`
+    std::string name;
+    NetworkFlags network;
+    int cpus = 0;       ///< 0: the engine's default
+    std::string memory; ///< "": the engine's default
+    bool detached = false;
+    bool quiet = false;
+    bool acceptEmulation = false;
+    bool noStart = false; ///< create only
+};
+Result<int> runCommand(EngineLink& engine, const RunOptions& options);
+Result<int> createCommand(EngineLink& engine, const RunOptions& options);
+
+struct ExecOptions
+{
+    std::string sandbox;
+    std::vector<std::string> argv;
+    std::vector<std::string> environment; ///< NAME=VALUE or NAME (taken from here)
+    std::string folder;
+    std::string user;
+    bool interactive = false;
+    bool tty = false;
+};
+Result<int> execCommand(EngineLink& engine, const ExecOptions& options);
+
+struct ListOptions
+{
+    bool json = false;
+    bool quiet = false;
+};
+Result<int> listCommand(EngineLink& engine, ListOptions options);
+Result<int> agentsCommand(EngineLink& engine, ListOptions options);
+Result<int> inspectCommand(EngineLink& engine, const std::vector<std::string>& sandboxes);
+Result<int> diagnoseCommand(EngineLink& engine, ListOptions options);
+Result<int> versionCommand(EngineLink& engine, ListOptions options);
+Result<int> completionCommand(const std::string& shell);
+
+struct LifeOptions
+{
+    std::string verb; ///< "start", "stop", "reset", "remove"
+    std::vector<std::string> sandboxes;
+    bool force = false;
+    bool quiet = false;
+};
+Result<int> lifeCommand(EngineLink& engine, const LifeOptions& options);
+
+Result<int> keysSet(EngineLink& engine, const std::string& service);
+Result<int> keysList(EngineLink& engine, ListOptions options);
+Result<int> keysRemove(EngineLink& engine, const std::vector<std::string>& services);
+Result<int> keysImport(EngineLink& engine, const std::vector<std::string>& services);
+/// For a run: the variables of the caller's environment that hold keys of `services` go to this sandbox's proxy, for
+/// this run only; on a terminal, storing them is offered once.
+Result<void> handOverKeys(EngineLink& engine, const std::string& sandbox, const std::vector<std::string>& services);
+
+struct LogOptions
+{
+    std::string sandbox;
+    int limit = 100;
+    std::string verdict; ///< "", "allowed", "denied", "error"
+    bool follow = false;
+    ListOptions output;
+};
+Result<int> networkLog(EngineLink& engine, const LogOptions& options);
+
+struct ProxyOptions
+{
+    std::string sandbox;
+    std::string policy; ///< "", "allow", "deny"
+    std::vector<std::string> allow;
+    std::vector<std::string> deny;
+};
+Result<int> networkProxy(EngineLink& engine, const ProxyOptions& options);
+
+struct RuleOptions
+{
+    std::string sandbox; ///< "": global
+    std::vector<std::string> patterns;
+    std::string id;
+    std::string method;
+    std::string path;
+    std::string note;
+    bool session = false;
+    int port = 0;
+    ListOptions output;
+};
+Result<int> policyList(EngineLink& engine, const RuleOptions& options);
+Result<int> policyAdd(EngineLink& engine, const std::string& action, const RuleOptions& options);
+Result<int> policyRemove(EngineLink& engine, const RuleOptions& options);
+Result<int> policyCheck(EngineLink& engine, const RuleOptions& options);
+Result<int> policyMode(EngineLink& engine, const std::string& sandbox, const std::string& mode);
+
+Result<int> imageStatus(EngineLink& engine, ListOptions options);
+Result<int> imageBuild(EngineLink& engine, bool force);
+
+struct SyncOptions
+{
+    std::string sandbox;
+    std::string path; ///< "": the first workspace
+    std::string id;
+    std::string accept;
+    ListOptions output;
+};
+Result<int> syncStatus(EngineLink& engine, const SyncOptions& options);
+Result<int> syncResume(EngineLink& engine, const SyncOptions& options);
+Result<int> syncTrash(EngineLink& engine, const SyncOptions& options);
+Result<int> syncRestore(EngineLink& engine, const SyncOptions& options);
+
+Result<int> settingsGet(EngineLink& engine, const std::string& key);
+Result<int> settingsSet(EngineLink& engine, const std::vector<std::string>& words);
+
+} // namespace coldframe::cli

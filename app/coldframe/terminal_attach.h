@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/result.h"
+
+namespace coldframe::cli {
+
+struct AttachOptions
+{
+    bool tty = false;         ///< a PTY in the sandbox: the terminal here becomes raw
+    bool interactive = false; ///< standard input is sent; else the program gets an empty one
+};
+
+/// Connects this process's standard streams with an attached connection until the program ends. Returns the exit code
+/// to leave with: the program's own, 128 + signal when one ended it. An error when it never started (NotFound,
+/// NotAllowed or others: see attachExitCode) or the stream broke. Ends by SIGTERM or SIGHUP here leave the program to
+/// the engine (a terminal's goes on and can be attached again).
+Result<int> attachStreams(int socket, AttachOptions options);
+
+/// As `docker exec`: 127 no such program, 126 cannot be run, 125 anything else.
+int attachExitCode(const Error& error);
+
+} // namespace coldframe::cli

@@ -1,0 +1,30 @@
+#compdef coldframe
+# SPDX-License-Identifier: Apache-2.0
+# zsh completion for coldframe
+
+_coldframe() {
+    local -a commands
+    commands=(run create ls exec stop start reset rm inspect diagnose keys network policy version completion image sync settings)
+    if (( CURRENT == 2 )); then
+        compadd -a commands
+        return
+    fi
+    case "${words[2]}" in
+        run | create)
+            if (( CURRENT == 3 )); then
+                compadd -- ${(f)"$(coldframe agents -q 2>/dev/null)"} ${(f)"$(coldframe ls -q 2>/dev/null)"}
+            else
+                _files -/
+            fi
+            ;;
+        exec | stop | start | reset | rm | inspect) compadd -- ${(f)"$(coldframe ls -q 2>/dev/null)"} ;;
+        keys) (( CURRENT == 3 )) && compadd set ls rm import ;;
+        network) if (( CURRENT == 3 )); then compadd log proxy; else compadd -- ${(f)"$(coldframe ls -q 2>/dev/null)"}; fi ;;
+        policy) (( CURRENT == 3 )) && compadd ls allow deny rm check mode ;;
+        image) compadd status build ;;
+        sync) if (( CURRENT == 3 )); then compadd status resume trash restore; else compadd -- ${(f)"$(coldframe ls -q 2>/dev/null)"}; fi ;;
+        settings) (( CURRENT == 3 )) && compadd get set ;;
+        completion) compadd bash zsh fish ;;
+    esac
+}
+compdef _coldframe coldframe
