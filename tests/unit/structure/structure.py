@@ -20,6 +20,7 @@ APP = {
     "coldframed": {"engine"} | CORE["engine"],
     "proxy": {"proxy", "channel", "policy"},
     "dial": {"dial", "policy"},
+    "qemu-wrapper": set(),
 }
 # Plain C++20: no Qt, so that guest and proxy can link it.
 PLAIN = {"base", "channel", "policy", "proxy", "dial", "sync", "terminal"}
@@ -28,7 +29,7 @@ LIBRARIES = {
     "LIBVIRT": {"vm", "engine", "app/coldframed"},
     "QtKeychain|Qt6Keychain|qtkeychain": {"secrets", "engine", "app/coldframed"},
     "SQLITE": {"audit", "engine"},
-    "SECCOMP": {"proxy", "dial", "vm", "base", "app/proxy", "app/dial", "app/coldframed"},
+    "SECCOMP": {"proxy", "dial", "vm", "base", "app/proxy", "app/dial", "app/coldframed", "app/qemu-wrapper"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')
 LINKED = re.compile(r"\bcoldframe_([a-z_]+)")
