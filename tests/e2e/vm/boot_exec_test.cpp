@@ -9,6 +9,7 @@
 #include "vm/libvirt_hypervisor.h"
 #include "vm/qcow2.h"
 
+#include <QScopeGuard>
 #include <QTemporaryDir>
 #include <QTest>
 #include <asio/co_spawn.hpp>
@@ -251,6 +252,11 @@ private slots:
                 changed.notify_all();
             }
         });
+        // A failed check must not leave a microVM behind.
+        const auto end = qScopeGuard([&] {
+            hypervisor.setEventHandler({});
+            (void)hypervisor.destroy(machine.sandboxId);
+        });
         const auto begin = Clock::now();
         const auto started = hypervisor.start(machine);
         QVERIFY2(started.has_value(), started ? "" : started.error().detail.c_str());
@@ -280,8 +286,6 @@ private slots:
         QVERIFY(changed.wait_for(lock, 30s, [&] { return stopped.has_value(); }));
         QCOMPARE(stopped->reason, StopReason::Shutdown);
         lock.unlock();
-        hypervisor.setEventHandler({});
-        (void)hypervisor.destroy(machine.sandboxId);
     }
 };
 
