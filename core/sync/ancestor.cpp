@@ -79,7 +79,11 @@ std::optional<Ancestor> decodeAncestor(std::string_view data)
 
 Result<void> saveAncestor(const std::filesystem::path& file, const Ancestor& ancestor)
 {
-    const std::string data = encodeAncestor(ancestor);
+    return saveEncodedAncestor(file, encodeAncestor(ancestor));
+}
+
+Result<void> saveEncodedAncestor(const std::filesystem::path& file, const std::string& data)
+{
     // A broken ancestor on disk could delete files later; so it is read back before it may replace a good one.
     if (!decodeAncestor(data)) {
         return fail(ErrorCode::Internal, "The sync state would not be readable and was not saved.");

@@ -25,9 +25,10 @@ struct Ancestor
 /// Whole or not at all, with a checksum. Anything that does not verify reads as nothing, which leads to a merge that
 /// deletes nothing.
 Result<void> saveAncestor(const std::filesystem::path& file, const Ancestor& ancestor);
+Result<void> saveEncodedAncestor(const std::filesystem::path& file, const std::string& data);
 std::optional<Ancestor> loadAncestor(const std::filesystem::path& file);
 
-/// For tests and fuzzing: the same without the file.
+/// The same without the file.
 std::string encodeAncestor(const Ancestor& ancestor);
 std::optional<Ancestor> decodeAncestor(std::string_view data);
 

@@ -343,7 +343,7 @@ bool Session::Worker::checkDeletions(const Plan& plan)
     for (const auto& [time, count] : m_recentLosses) {
         before += count;
     }
-    const std::size_t remaining = countFiles(host);
+    const std::size_t remaining = now == 0 ? 0 : countFiles(host);
     const std::size_t lost = now == 0 ? 0 : before + now;
     const std::size_t all = before + remaining;
     const bool everything = lost >= 2 && now == remaining;
@@ -470,16 +470,28 @@ Result<void> Session::Worker::persist(bool force)
     if (!m_dirtyAncestor && !force) {
         return {};
     }
+    if (!force && m_saving.valid() && m_saving.wait_for(0s) != std::future_status::ready) {
+        m_lastCycle = Clock::now(); // the last one is still on its way to a busy disk
+        return {};
+    }
     // The ancestor may only claim what both disks hold for certain.
     COLDFRAME_CHECK(m_remote.flush());
-    if (m_dirtyAncestor && m_mode == ReconcileMode::TwoWaySafe) {
-        if (m_host) {
-            ::syncfs(m_host->root());
+    if (m_saving.valid()) {
+        COLDFRAME_CHECK(m_saving.get());
+    }
+    if (m_dirtyAncestor && m_mode == ReconcileMode::TwoWaySafe && m_host) {
+        UniqueFd root(::fcntl(m_host->root(), F_DUPFD_CLOEXEC, 0));
+        // On a thread of its own: a busy host disk must not hold up what happens next in the workspace.
+        m_saving = std::async(std::launch::async,
+                              [file = ancestorFile(), data = encodeAncestor(m_ancestor), root = std::move(root)] {
+                                  ::syncfs(root.get());
+                                  return saveEncodedAncestor(file, data);
+                              });
+        if (force) {
+            COLDFRAME_CHECK(m_saving.get());
         }
-        COLDFRAME_CHECK(saveAncestor(ancestorFile(), m_ancestor));
     }
     m_dirtyAncestor = false;
-    m_lastSave = Clock::now();
     return {};
 }
 

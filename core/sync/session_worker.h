@@ -8,6 +8,7 @@
 #include "sync/session_shared.h"
 
 #include <chrono>
+#include <future>
 
 namespace coldframe::sync {
 
@@ -72,7 +73,7 @@ private:
     std::deque<std::pair<Clock::time_point, std::size_t>> m_recentLosses;
     Clock::time_point m_lastCycle{};
     Clock::time_point m_lastFull{};
-    Clock::time_point m_lastSave{};
+    std::future<Result<void>> m_saving; ///< its destructor waits
     Clock::time_point m_lastReport{};
 };
 
