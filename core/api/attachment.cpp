@@ -20,9 +20,9 @@ Attachment::Attachment(QObject* parent) : QObject(parent)
 {
     m_socket.setReadBufferSize(kReadBuffer);
     connect(&m_socket, &QLocalSocket::readyRead, this, &Attachment::onReadyRead);
-    connect(&m_socket, &QLocalSocket::disconnected, this, &Attachment::onSocketEnded);
-    connect(&m_socket, &QLocalSocket::errorOccurred, this, [this](QLocalSocket::LocalSocketError) {
-        if (m_socket.state() == QLocalSocket::UnconnectedState) {
+    // errorOccurred comes before the state has changed, and disconnected not at all when connecting failed.
+    connect(&m_socket, &QLocalSocket::stateChanged, this, [this](QLocalSocket::LocalSocketState state) {
+        if (state == QLocalSocket::UnconnectedState) {
             onSocketEnded();
         }
     });

@@ -38,9 +38,9 @@ Client::Client(QObject* parent) : QObject(parent)
     connect(&m_retry, &QTimer::timeout, this, &Client::openSocket);
     connect(&m_socket, &QLocalSocket::connected, this, &Client::onConnected);
     connect(&m_socket, &QLocalSocket::readyRead, this, &Client::onReadyRead);
-    connect(&m_socket, &QLocalSocket::disconnected, this, &Client::onSocketEnded);
-    connect(&m_socket, &QLocalSocket::errorOccurred, this, [this](QLocalSocket::LocalSocketError) {
-        if (m_socket.state() == QLocalSocket::UnconnectedState) {
+    // errorOccurred comes before the state has changed, and disconnected not at all when connecting failed.
+    connect(&m_socket, &QLocalSocket::stateChanged, this, [this](QLocalSocket::LocalSocketState state) {
+        if (state == QLocalSocket::UnconnectedState) {
             onSocketEnded();
         }
     });
