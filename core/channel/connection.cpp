@@ -103,6 +103,7 @@ private:
     int m_fd = -1;
     bool m_isSocket = false;
     bool m_isShut = false;
+    bool m_isUnannounced = false; ///< a session that no establish() has reported yet
     Error m_lastError{ErrorCode::Closed, "The channel is not established.", {}};
     RecordLayer m_records;
     std::shared_ptr<Http2Session> m_http2;
@@ -279,6 +280,7 @@ void ConnectionCore::fillOutput()
 void ConnectionCore::startSession()
 {
     ++m_sessionNumber;
+    m_isUnannounced = true;
     Http2Session::Events events;
     events.incoming = [this](const Http2StreamPtr& stream) {
         m_accepted.push_back(std::make_shared<ChannelStream>(m_io, m_http2, stream));
@@ -329,9 +331,16 @@ asio::awaitable<Result<void>> ConnectionCore::establish(std::shared_ptr<Connecti
         }
         co_return Result<void>{};
     }
+    if (self->isAlive() && self->m_isUnannounced) {
+        // The echo came after an earlier call had given up waiting: that session is as good as a new one.
+        self->m_isUnannounced = false;
+        co_return Result<void>{};
+    }
     if (self->isAlive()) {
         self->endSession({ErrorCode::Closed, "The channel's session ended.", "replaced by a new one"});
     }
+    // Whoever asks for a new session knows that the old one is gone.
+    self->m_accepted.clear();
     SessionId session{};
     fillRandom(session);
     self->m_records.begin(session);
@@ -363,6 +372,7 @@ asio::awaitable<Result<void>> ConnectionCore::establish(std::shared_ptr<Connecti
     if (self->m_isShut) {
         co_return tl::unexpected(self->m_lastError);
     }
+    self->m_isUnannounced = false;
     co_return Result<void>{};
 }
 

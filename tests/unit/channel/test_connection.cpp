@@ -115,6 +115,7 @@ private slots:
     void hazard_03_aNewHostOnTheSamePortGetsAFreshSession();
     void hazard_03_aNewGuestEndsTheHostsSession();
     void hazard_03_noEchoIsATimeout();
+    void hazard_03_anEchoAfterTheTimeoutIsTheSession();
     void hazard_03_aPortWithoutHostIsNeitherAnEndNorSpunOn();
     void hazard_03_garbageEndsTheSessionAndAnotherFollows();
     void endOfSocketMakesEverythingUnavailable();
@@ -511,6 +512,32 @@ void TestConnection::hazard_03_noEchoIsATimeout()
     pair.startGuest();
     QVERIFY(pair.establish());
     QVERIFY(pair.host->isAlive());
+}
+
+void TestConnection::hazard_03_anEchoAfterTheTimeoutIsTheSession()
+{
+    // A guest that boots slowly echoes when the host's call has given up. A server that then calls establish() again and
+    // accepts must not see an end, else it asks for a session after session for ever.
+    ChannelPair pair(Role::Server);
+    pair.hostOptions.helloTimeout = 300ms;
+    pair.startHost();
+    const auto late = pair.run(pair.host->establish());
+    QVERIFY(late && !late->has_value());
+    pair.startGuest();
+    QVERIFY(pair.runUntil([&] { return pair.host->isAlive() && pair.guest->isAlive(); }));
+    const auto session = pair.host->sessionNumber();
+    const auto again = pair.run(pair.host->establish());
+    QVERIFY(again && again->has_value());
+    QCOMPARE(pair.host->sessionNumber(), session);
+    // A call when that session has been reported asks for another one, and no end of the old one is left to be accepted.
+    const auto replaced = pair.run(pair.host->establish());
+    QVERIFY(replaced && replaced->has_value());
+    QVERIFY(pair.host->sessionNumber() > session);
+    QVERIFY(pair.runUntil([&] { return pair.guest->isAlive(); }));
+    auto stream = pair.guest->open({{":method", "CONNECT"}, {":authority", "a.example:1"}});
+    QVERIFY(stream.has_value());
+    const auto accepted = pair.run(pair.host->accept());
+    QVERIFY(accepted && accepted->has_value());
 }
 
 void TestConnection::hazard_03_aPortWithoutHostIsNeitherAnEndNorSpunOn()
