@@ -124,10 +124,11 @@ class Test:
         self.failures, self.checks, self.started = [], 0, time.monotonic()
         home = pathlib.Path(pwd.getpwuid(os.getuid()).pw_dir)
         self.real_home = home
-        self.root = pathlib.Path(tempfile.mkdtemp(prefix="cf-e2e-", dir=home))
+        # Short, for libvirt puts sockets with long names below it, and a socket's path has 107 bytes at most.
+        self.root = pathlib.Path(tempfile.mkdtemp(prefix="e", dir=home))
         runtime = f"/run/user/{os.getuid()}"
         self.runtime = pathlib.Path(tempfile.mkdtemp(prefix="e", dir=runtime if os.access(runtime, os.W_OK) else "/tmp"))
-        self.home, self.logs = self.root / "home", self.root / "logs"
+        self.home, self.logs = self.root, self.root / "logs"
         data = self.home / ".local/share/coldframe"
         for folder in (data, self.logs, self.root / "bin"):
             folder.mkdir(parents=True)
