@@ -51,7 +51,8 @@ struct Program
         arguments.push_back(word.data());
     }
     arguments.push_back(nullptr);
-    for (const auto& [name, value] : request.value("environment", json::object()).items()) {
+    const json environment = request.value("environment", json::object());
+    for (const auto& [name, value] : environment.items()) {
         ::setenv(name.c_str(), value.get<std::string>().c_str(), 1);
     }
     const std::string cwd = request.value("cwd", "");

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line's grammar without an engine.
+#include "command_line.h"
+#include "output.h"
+#include "run_grammar.h"
+
+#include <QTemporaryDir>
+#include <QTest>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+using namespace coldframe;
+using namespace coldframe::cli;
+using nlohmann::json;
+using Words = std::vector<std::string>;
+
+class GrammarTest : public QObject
+{
+    Q_OBJECT
+
+    const json m_agents = json::array({{{"name", "claude"}, {"aliases", {"claude-code"}}}, {{"name", "shell"}, {"aliases", json::array()}}});
+    const json m_sandboxes = json::array(
+        {{{"id", "abcd1234"}, {"name", "claude-web"}, {"agent", "claude"}, {"workspaces", {{{"path", "/h/web"}}}}},
+         {{"id", "abcd9999"}, {"name", "shell"}, {"agent", "claude"}, {"workspaces", {{{"path", "/h/x"}}}}}});
+
+private slots:
+    void splitsWhatBelongsToTheProgram_data()
+    {
+        QTest::addColumn<Words>("words");
+        QTest::addColumn<Words>("own");
+        QTest::addColumn<Words>("passed");
+        const auto row = [](const char* name, const Words& words, const Words& own, const Words& passed) {
+            QTest::newRow(name) << words << own << passed;
+        };
+        row("run", {"run", "claude", ".", "--", "-p", "x"}, {"run", "claude", "."}, {"-p", "x"});
+        row("run keeps a second --", {"run", "a", "--", "b", "--", "c"}, {"run", "a"}, {"b", "--", "c"});
+        row("exec", {"exec", "-it", "box", "ls", "-la"}, {"exec", "-it", "box"}, {"ls", "-la"});
+        row("exec flags after the sandbox", {"exec", "box", "-it", "bash"}, {"exec", "box", "-it"}, {"bash"});
+        row("exec values", {"exec", "-e", "A=1", "-w", "/x", "box", "env"}, {"exec", "-e", "A=1", "-w", "/x", "box"}, {"env"});
+        row("exec inner --", {"exec", "box", "git", "checkout", "--", "f"}, {"exec", "box"}, {"git", "checkout", "--", "f"});
+        row("exec first --", {"exec", "box", "--", "ls"}, {"exec", "box"}, {"ls"});
+        row("exec nothing", {"exec", "box"}, {"exec", "box"}, {});
+        row("ls", {"ls", "-q"}, {"ls", "-q"}, {});
+    }
+    void splitsWhatBelongsToTheProgram()
+    {
+        QFETCH(Words, words);
+        QFETCH(Words, own);
+        QFETCH(Words, passed);
+        const SplitWords split = splitWords(words);
+        QCOMPARE(split.own, own);
+        QCOMPARE(split.passed, passed);
+    }
+
+    void workspaces_areMadeAbsolute_data()
+    {
+        QTest::addColumn<std::string>("word");
+        QTest::addColumn<std::string>("path");
+        QTest::addColumn<bool>("readOnly");
+        const auto row = [](const char* word, const char* path, bool readOnly) {
+            QTest::newRow(word) << std::string(word) << std::string(path) << readOnly;
+        };
+        row(".", "/h/me", false);
+        row("", "/h/me", false);
+        row("proj/", "/h/me/proj", false);
+        row("../you:ro", "/h/you", true);
+        row("/a//b/./c:rw", "/a/b/c", false);
+        row("/", "/", false);
+        row("with space:ro", "/h/me/with space", true);
+        row("\xff\xfe:ro", "/h/me/\xff\xfe", true);
+        row("new\nline", "/h/me/new\nline", false);
+        row("50%", "/h/me/50%", false);
+    }
+    void workspaces_areMadeAbsolute()
+    {
+        QFETCH(std::string, word);
+        QFETCH(std::string, path);
+        QFETCH(bool, readOnly);
+        const Workspace workspace = parseWorkspace(word, "/h/me");
+        QCOMPARE(workspace.path, path);
+        QCOMPARE(workspace.readOnly, readOnly);
+    }
+
+    void aFolderThatReallyEndsInRoIsTakenAsItIs()
+    {
+        QTemporaryDir folder;
+        const std::string base = folder.path().toStdString();
+        std::filesystem::create_directory(base + "/odd:ro");
+        QCOMPARE(parseWorkspace("odd:ro", base).path, base + "/odd:ro");
+        std::filesystem::create_directory(base + "/odd");
+        QCOMPARE(parseWorkspace("odd:ro", base).path, base + "/odd");
+    }
+
+    void runTarget_prefersSandboxesThenAgents()
+    {
+        QCOMPARE(resolveRunTarget("claude-web", m_sandboxes, m_agents)->sandboxId, std::string("abcd1234"));
+        QCOMPARE(resolveRunTarget("abcd12", m_sandboxes, m_agents)->sandboxId, std::string("abcd1234"));
+        QCOMPARE(resolveRunTarget("shell", m_sandboxes, m_agents)->sandboxId, std::string("abcd9999"));
+        QCOMPARE(resolveRunTarget("claude", m_sandboxes, m_agents)->agent, std::string("claude"));
+        QCOMPARE(resolveRunTarget("claude-code", m_sandboxes, m_agents)->agent, std::string("claude"));
+        QVERIFY(resolveRunTarget("abcd", m_sandboxes, m_agents).error().code == ErrorCode::InvalidArgument);
+        QVERIFY(resolveRunTarget("abc", m_sandboxes, m_agents).error().code == ErrorCode::NotFound);
+        QVERIFY(resolveRunTarget("cluade", json::array(), m_agents).error().message.find("“claude”") != std::string::npos);
+        QVERIFY(resolveRunTarget("claude-wbe", m_sandboxes, m_agents).error().message.find("“claude-web”") != std::string::npos);
+    }
+
+    void run_isIdempotentPerAgentAndWorkspace()
+    {
+        QCOMPARE(findExisting(m_sandboxes, "claude", "/h/web", ""), std::string("abcd1234"));
+        QCOMPARE(findExisting(m_sandboxes, "claude", "/h/web", "claude-web"), std::string("abcd1234"));
+        QCOMPARE(findExisting(m_sandboxes, "claude", "/h/web", "other"), std::string());
+        QCOMPARE(findExisting(m_sandboxes, "shell", "/h/web", ""), std::string());
+        QCOMPARE(findExisting(m_sandboxes, "claude", "/h/we", ""), std::string());
+    }
+
+    void memory_isParsedOrRefused()
+    {
+        QCOMPARE(*parseMemory("4g"), 4096);
+        QCOMPARE(*parseMemory("2048m"), 2048);
+        QCOMPARE(*parseMemory("512"), 512);
+        for (const char* bad : {"", "g", "4x", "-1g", "0", "128m", "99999999999", "4 g", "2000g0"}) {
+            QVERIFY2(!parseMemory(bad), bad);
+        }
+    }
+
+    void commandLines_areAcceptedOrRefused_data()
+    {
+        QTest::addColumn<Words>("words");
+        QTest::addColumn<int>("code");
+        QTest::addColumn<std::string>("command");
+        const auto row = [](const Words& words, int code, const char* command) {
+            std::string name;
+            for (const std::string& word : words) {
+                name += word + " ";
+            }
+            QTest::newRow(name.c_str()) << words << code << std::string(command);
+        };
+        row({"run", "claude"}, 0, "run");
+        row({"run", "claude", ".", "/data:ro", "--name", "x", "--network-allow", "a.b", "--network-allow", "c.d", "--policy", "deny"}, 0, "run");
+        row({"run", "--network-allow", "a.b", "claude", "."}, 0, "run");
+        row({"run", "claude", "--", "--continue"}, 0, "run");
+        row({"run", "-d", "-m", "4g", "--cpus", "2", "shell"}, 0, "run");
+        row({"run"}, kUsage, "");
+        row({"run", "claude", "--policy", "maybe"}, kUsage, "");
+        row({"run", "claude", "--cpus", "0"}, kUsage, "");
+        row({"run", "claude", "--bogus"}, kUsage, "");
+        row({"create", "shell", "--no-start"}, 0, "create");
+        row({"exec", "-it", "box", "bash"}, 0, "exec");
+        row({"exec"}, kUsage, "");
+        row({"ls", "--json"}, 0, "ls");
+        row({"ls", "--", "x"}, kUsage, "ls");
+        row({"rm", "-f", "a", "b"}, 0, "rm");
+        row({"rm"}, kUsage, "");
+        row({"keys", "set", "anthropic"}, 0, "keys set");
+        row({"keys", "set", "anthropic", "sk-123"}, kUsage, ""); // never on a command line
+        row({"keys"}, kUsage, "");
+        row({"network", "log", "--limit", "5"}, 0, "network log");
+        row({"network", "proxy", "box", "--allow-host", "a.b", "--block-cidr", "10.0.0.0/8"}, 0, "network proxy");
+        row({"policy", "allow", "-s", "box", "a.b", "c.d"}, 0, "policy allow");
+        row({"policy", "check", "a.b", "--port", "99999"}, kUsage, "");
+        row({"sync", "resume", "box"}, kUsage, "");
+        row({"sync", "resume", "box", "--accept", "deletions"}, 0, "sync resume");
+        row({"settings", "set", "a=1"}, 0, "settings set");
+        row({"completion", "zsh"}, 0, "completion");
+        row({"image", "build", "--force"}, 0, "image build");
+        row({"nonsense"}, kUsage, "");
+    }
+    void commandLines_areAcceptedOrRefused()
+    {
+        QFETCH(Words, words);
+        QFETCH(int, code);
+        QFETCH(std::string, command);
+        std::string parsed;
+        QCOMPARE(parseOnly(words, parsed), code);
+        QCOMPARE(parsed, command);
+    }
+
+    void tables_areAlignedAndSafe()
+    {
+        Table table({"NAME", "X"});
+        table.add({"ä", "1"});
+        table.add({"\033[2Jlong", ""});
+        QCOMPARE(table.text(), std::string("NAME         X\nä            1\n\\x1b[2Jlong\n"));
+    }
+};
+
+QTEST_GUILESS_MAIN(GrammarTest)
+#include "grammar_test.moc"
