@@ -182,7 +182,9 @@ Result<Account> applySetup(const fs::path& root, const SetupRequest& request)
             COLDFRAME_CHECK(creditEntropy(request.entropy));
         }
         setClock(request.time);
-        ::sethostname(request.hostName.c_str(), request.hostName.size());
+        if (::sethostname(request.hostName.c_str(), request.hostName.size()) != 0) {
+            logWarning("setup", "the host name cannot be set");
+        }
     }
     COLDFRAME_CHECK(nameMachine(root, request.hostName));
     Account wanted;
