@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: Apache-2.0
+// The real main window against the fake engine, driven by object names.
+#include "fake_engine_process.h"
+
+#include "api/client.h"
+#include "ui/main_window.h"
+#include "ui/new_sandbox_dialog.h"
+#include "ui/network_model.h"
+#include "ui/rules.h"
+#include "ui/sandbox_model.h"
+#include "ui/sandbox_page.h"
+#include "ui/terminal/terminal_widget.h"
+#include "ui/terminal_page.h"
+#include "ui/text.h"
+#include "ui/tray.h"
+
+#include <QCheckBox>
+#include <QClipboard>
+#include <QComboBox>
+#include <QDir>
+#include <QLabel>
+#include <QLineEdit>
+#include <QListView>
+#include <QMessageBox>
+#include <QMimeData>
+#include <QPushButton>
+#include <QTabWidget>
+#include <QTableView>
+#include <QTreeWidget>
+#include <optional>
+
+using namespace coldframe;
+using namespace coldframe::ui;
+
+namespace {
+const QString kWebshop = QStringLiteral("5e1f00aa11223344");
+const QString kParser = QStringLiteral("7b2c00bb55667788");
+const QString kDocs = QStringLiteral("9d3e00cc99aabbcc");
+} // namespace
+
+class TestMainWindow : public QObject
+{
+    Q_OBJECT
+
+private:
+    struct Scene
+    {
+        explicit Scene(const QStringList& options) : engine(options)
+        {
+            client.setSocketPath(engine.socket());
+            window.resize(1100, 700);
+            window.show();
+            client.connectToEngine();
+        }
+        FakeEngineProcess engine;
+        api::Client client;
+        MainWindow window{client};
+    };
+
+    void begin(const QStringList& options)
+    {
+        m_scene.reset();
+        m_scene = std::make_unique<Scene>(options);
+        QTRY_VERIFY(m_scene->window.model().isKnown());
+    }
+
+    template <typename T> T* child(const char* name) const
+    {
+        return m_scene->window.findChild<T*>(QString::fromLatin1(name));
+    }
+    /// On the page that is shown.
+    template <typename T> T* shownChild(const char* name) const
+    {
+        for (T* found : m_scene->window.findChildren<T*>(QString::fromLatin1(name))) {
+            if (found->isVisible()) {
+                return found;
+            }
+        }
+        return nullptr;
+    }
+    void click(const char* name)
+    {
+        QTRY_VERIFY2(shownChild<QPushButton>(name) && shownChild<QPushButton>(name)->isEnabled(), name);
+        QTest::mouseClick(shownChild<QPushButton>(name), Qt::LeftButton);
+    }
+    void answer(const char* button)
+    {
+        QTRY_VERIFY(shownChild<QMessageBox>("confirmBox"));
+        QTest::mouseClick(shownChild<QMessageBox>("confirmBox")->findChild<QPushButton*>(QString::fromLatin1(button)), Qt::LeftButton);
+        QTRY_VERIFY(!shownChild<QMessageBox>("confirmBox"));
+    }
+    SandboxPage* page(const QString& id)
+    {
+        m_scene->window.showSandbox(id);
+        return m_scene->window.page(id);
+    }
+    SandboxState state(const QString& id) const
+    {
+        const Sandbox* sandbox = m_scene->window.model().find(id);
+        return sandbox ? sandbox->state : SandboxState::Unknown;
+    }
+    QList<QJsonObject> requests(const char* method) const { return m_scene->engine.requests(QString::fromLatin1(method)); }
+
+    std::unique_ptr<Scene> m_scene;
+
+private slots:
+    void cleanup() { m_scene.reset(); }
+
+    void listShowsSandboxesAndFollowsThem()
+    {
+        begin({QStringLiteral("--populate")});
+        auto* list = child<QListView>("sandboxList");
+        QCOMPARE(list->model()->rowCount(), 3);
+        QCOMPARE(list->model()->index(0, 0).data().toString(), QStringLiteral("claude-webshop"));
+        QVERIFY(list->model()->index(0, 0).data(Qt::AccessibleTextRole).toString().contains(QStringLiteral("running")));
+        page(kDocs);
+        QTRY_COMPARE(shownChild<QLabel>("overviewState")->text(), QStringLiteral("Stopped"));
+        click("start");
+        QTRY_COMPARE(state(kDocs), SandboxState::Running);
+        QTRY_COMPARE(shownChild<QLabel>("overviewState")->text(), QStringLiteral("Running"));
+        QCOMPARE(requests("sandbox.start").size(), 1);
+    }
+
+    void emptyStateOffersANewSandbox()
+    {
+        begin({});
+        QTRY_VERIFY(shownChild<QPushButton>("welcomeNewSandbox"));
+        QVERIFY(!shownChild<QLabel>("welcomeText")->text().isEmpty());
+        click("welcomeNewSandbox");
+        QTRY_VERIFY(shownChild<QDialog>("newSandboxDialog"));
+    }
+
+    void createsThroughTheDialogAndStartsTheAgent()
+    {
+        begin({QStringLiteral("--stage"), QStringLiteral("5")});
+        QTemporaryDir folder;
+        m_scene->window.openNewSandbox(folder.path());
+        QTRY_COMPARE(child<QComboBox>("agent")->count(), 3); // the unsupported one is not offered
+        child<QLineEdit>("name")->setText(QStringLiteral("first"));
+        child<QComboBox>("network")->setCurrentIndex(1);
+        click("create");
+        QTRY_VERIFY(!shownChild<QDialog>("newSandboxDialog"));
+        const QJsonObject asked = requests("sandbox.create").value(0);
+        QCOMPARE(asked[QStringLiteral("name")].toString(), QStringLiteral("first"));
+        QCOMPARE(asked[QStringLiteral("agent")].toString(), QStringLiteral("claude"));
+        QCOMPARE(asked[QStringLiteral("workspaces")][0][QStringLiteral("path")].toString(), folder.path());
+        QCOMPARE(asked[QStringLiteral("network")][QStringLiteral("policy")].toString(), QStringLiteral("locked"));
+        QVERIFY(!asked.contains(QStringLiteral("consentEmulation")));
+        QTRY_COMPARE(requests("sandbox.launch").size(), 1);
+        QTRY_VERIFY(shownChild<TerminalWidget>("terminalView"));
+        QTRY_VERIFY(shownChild<TerminalWidget>("terminalView")->screenText().contains(QStringLiteral("fake agent")));
+    }
+
+    void createIsCancelledAndCanBeTriedAgain()
+    {
+        begin({QStringLiteral("--stage"), QStringLiteral("60000")});
+        QTemporaryDir folder;
+        m_scene->window.openNewSandbox(folder.path());
+        QTRY_COMPARE(child<QComboBox>("agent")->count(), 3);
+        click("create");
+        QTRY_VERIFY(shownChild<QLabel>("stage"));
+        QTRY_COMPARE(shownChild<QLabel>("stage")->text(), QStringLiteral("Preparing the disk"));
+        click("cancel");
+        QTRY_VERIFY(shownChild<QLabel>("createError"));
+        QVERIFY(child<QPushButton>("create")->isEnabled());
+        QCOMPARE(m_scene->window.model().rowCount(), 0);
+    }
+
+    void wrongFoldersAndNamesAreToldBesideTheField()
+    {
+        begin({});
+        m_scene->window.openNewSandbox();
+        QTRY_COMPARE(child<QComboBox>("agent")->count(), 3);
+        auto* folder = child<QLineEdit>("folder");
+        auto* problem = child<QLabel>("folderProblem");
+        QVERIFY(!child<QPushButton>("create")->isEnabled());
+        for (const QString& wrong : {QStringLiteral("/"), QDir::homePath(), QStringLiteral("/no/such/folder"),
+                                     QStringLiteral("/etc/passwd"), QStringLiteral("relative")}) {
+            folder->setText(wrong);
+            QVERIFY2(problem->isVisible(), qPrintable(wrong));
+            QVERIFY(!child<QPushButton>("create")->isEnabled());
+        }
+        QTemporaryDir good;
+        folder->setText(good.path());
+        QVERIFY(!problem->isVisible());
+        QVERIFY(child<QPushButton>("create")->isEnabled());
+        child<QLineEdit>("name")->setText(QStringLiteral("-rf"));
+        QVERIFY(child<QLabel>("nameProblem")->isVisible());
+        QVERIFY(!child<QPushButton>("create")->isEnabled());
+    }
+
+    void hazard_13_emulationNeedsAConsentAndLeavesAMark()
+    {
+        begin({QStringLiteral("--emulate"), QStringLiteral("--stage"), QStringLiteral("5")});
+        QTemporaryDir folder;
+        m_scene->window.openNewSandbox(folder.path());
+        QTRY_COMPARE(child<QComboBox>("agent")->count(), 3);
+        QVERIFY(child<QLabel>("emulationReason")->text().contains(QStringLiteral("/dev/kvm")));
+        QVERIFY(child<QCheckBox>("consent")->isVisible());
+        QVERIFY(!child<QPushButton>("create")->isEnabled());
+        child<QCheckBox>("consent")->setChecked(true);
+        click("create");
+        QTRY_VERIFY(!shownChild<QDialog>("newSandboxDialog"));
+        QCOMPARE(requests("sandbox.create").value(0)[QStringLiteral("consentEmulation")].toBool(), true);
+        QTRY_VERIFY(shownChild<QLabel>("reducedIsolationMark"));
+    }
+
+    void terminalTypesResizesAndShowsTheExit()
+    {
+        begin({QStringLiteral("--populate")});
+        page(kParser)->showTerminal();
+        click("openShell");
+        QTRY_VERIFY(shownChild<TerminalWidget>("terminalView"));
+        auto* view = shownChild<TerminalWidget>("terminalView");
+        QTRY_VERIFY(!shownChild<QLabel>("terminalStatus"));
+        QTest::keyClicks(view, QStringLiteral("echo $((40+2))-done; stty size"));
+        QTest::keyClick(view, Qt::Key_Return);
+        QTRY_VERIFY(view->screenText().contains(QStringLiteral("42-done")));
+        QTRY_VERIFY(view->screenText().contains(QStringLiteral("%1 %2").arg(view->rows()).arg(view->columns())));
+        m_scene->window.resize(900, 560);
+        const int before = view->columns();
+        QTRY_VERIFY(view->columns() <= before);
+        QTest::keyClicks(view, QStringLiteral("clear; stty size; exit 3"));
+        QTest::keyClick(view, Qt::Key_Return);
+        QTRY_VERIFY(shownChild<QLabel>("terminalStatus"));
+        QVERIFY(shownChild<QLabel>("terminalStatus")->text().contains(QLatin1Char('3')));
+        QVERIFY(view->screenText().contains(QStringLiteral("%1 %2").arg(view->rows()).arg(view->columns())));
+    }
+
+    void closingARunningTerminalAsksFirst()
+    {
+        begin({QStringLiteral("--populate")});
+        SandboxPage* shop = page(kWebshop);
+        shop->showTerminal();
+        click("startAgent");
+        QTRY_COMPARE(shop->terminal()->runningSessions(), 1);
+        auto* tabs = shop->findChild<QTabWidget*>(QStringLiteral("terminalTabs"));
+        emit tabs->tabCloseRequested(0);
+        answer("confirmCancel");
+        QCOMPARE(tabs->count(), 1);
+        emit tabs->tabCloseRequested(0);
+        answer("confirmAccept");
+        QTRY_COMPARE(tabs->count(), 0);
+    }
+
+    void networkShowsConnectionsFiltersThemAndMakesARule()
+    {
+        begin({QStringLiteral("--populate")});
+        page(kWebshop)->showNetwork();
+        QTRY_VERIFY(shownChild<QTableView>("networkTable"));
+        auto* table = shownChild<QTableView>("networkTable");
+        QTRY_COMPARE(table->model()->rowCount(), 4);
+        shownChild<QComboBox>("networkVerdicts")->setCurrentIndex(1);
+        QCOMPARE(table->model()->rowCount(), 1);
+        QCOMPARE(table->model()->index(0, NetworkModel::HostColumn).data().toString(), QStringLiteral("telemetry.example.net:443"));
+        QVERIFY(!shownChild<QPushButton>("networkAllow")->isEnabled());
+        table->selectRow(0);
+        click("networkAllow");
+        QTRY_COMPARE(requests("policy.add").size(), 1);
+        const QJsonObject rule = requests("policy.add").value(0);
+        QCOMPARE(rule[QStringLiteral("sandbox")].toString(), kWebshop);
+        QCOMPARE(rule[QStringLiteral("action")].toString(), QStringLiteral("allow"));
+        QCOMPARE(rule[QStringLiteral("pattern")].toString(), QStringLiteral("telemetry.example.net:443"));
+        shownChild<QComboBox>("networkVerdicts")->setCurrentIndex(0);
+        shownChild<QLineEdit>("networkSearch")->setText(QStringLiteral("NPMJS"));
+        QCOMPARE(table->model()->rowCount(), 1);
+    }
+
+    void blockedHostAppearsOnThePageWithAllow()
+    {
+        begin({QStringLiteral("--populate"), QStringLiteral("--tick"), QStringLiteral("40")});
+        page(kWebshop);
+        QTRY_VERIFY(shownChild<QWidget>("blockedBar"));
+        click("blockedAllow");
+        QTRY_VERIFY(!requests("policy.add").isEmpty());
+        QVERIFY(requests("policy.add").value(0)[QStringLiteral("pattern")].toString().startsWith(QStringLiteral("tracker")));
+    }
+
+    void aPatternIsNeverMoreThanTheHostShown()
+    {
+        QCOMPARE(exactPattern("api.example.com", 443).value_or(""), "api.example.com:443");
+        QVERIFY(exactPattern("2001:db8::1", 443).has_value());
+        for (const char* trick : {"*.com", "all", "*", "0.0.0.0/0", "::/0", "a.com:80 b.com", "", "a.com/..", "a.com:1"}) {
+            QVERIFY2(!exactPattern(trick, 443), trick);
+        }
+        QVERIFY(!exactPattern("api.example.com", 0));
+        QVERIFY(!exactPattern("api.example.com", 70000));
+    }
+
+    void guestStringsCannotReorderOrEscape()
+    {
+        QCOMPARE(shown("a\x1b[31mb"), QStringLiteral("a\\x1b[31mb"));
+        const QString reversed = shown("moc.\xe2\x80\xae" "evil");
+        QVERIFY(!reversed.contains(QChar(0x202e)));
+        QVERIFY(reversed.contains(QStringLiteral("202e")));
+    }
+
+    void stopAndResetAskAndNameWhatIsLost()
+    {
+        begin({QStringLiteral("--populate"), QStringLiteral("--stage"), QStringLiteral("5")});
+        page(kWebshop);
+        click("stop");
+        answer("confirmCancel");
+        QCOMPARE(requests("sandbox.stop").size(), 0);
+        click("reset");
+        QTRY_VERIFY(shownChild<QMessageBox>("confirmBox"));
+        QVERIFY(shownChild<QMessageBox>("confirmBox")->informativeText().contains(QStringLiteral("/home/user/projects/webshop")));
+        answer("confirmAccept");
+        QTRY_COMPARE(requests("sandbox.reset").size(), 1);
+        QVERIFY(!requests("sandbox.reset").value(0)[QStringLiteral("force")].toBool());
+        QTRY_COMPARE(state(kWebshop), SandboxState::Running);
+        click("stop");
+        answer("confirmAccept");
+        QTRY_COMPARE(state(kWebshop), SandboxState::Stopped);
+    }
+
+    void hazard_11_refusedRemoveShowsWhyAndNeedsASecondYes()
+    {
+        begin({QStringLiteral("--populate")});
+        page(kWebshop);
+        click("remove");
+        answer("confirmAccept");
+        QTRY_VERIFY(shownChild<QMessageBox>("confirmBox"));
+        QVERIFY(shownChild<QMessageBox>("confirmBox")->text().contains(QStringLiteral("running")));
+        QVERIFY(m_scene->window.model().find(kWebshop));
+        answer("confirmAccept");
+        QTRY_VERIFY(!m_scene->window.model().find(kWebshop));
+        QCOMPARE(requests("sandbox.remove").value(1)[QStringLiteral("force")].toBool(), true);
+    }
+
+    void operationShowsProgressAndCancels()
+    {
+        begin({QStringLiteral("--populate"), QStringLiteral("--stage"), QStringLiteral("60000")});
+        page(kDocs);
+        click("start");
+        QTRY_VERIFY(shownChild<QWidget>("operation"));
+        QTRY_COMPARE(shownChild<QLabel>("operationText")->text(), QStringLiteral("Starting the microVM"));
+        click("operationCancel");
+        QTRY_VERIFY(!shownChild<QWidget>("operation"));
+        QTRY_COMPARE(state(kDocs), SandboxState::Stopped);
+        QVERIFY(!shownChild<QWidget>("errorBar"));
+    }
+
+    void syncLineSaysWhyItIsPaused()
+    {
+        begin({QStringLiteral("--populate")});
+        page(kParser);
+        QTRY_VERIFY(shownChild<QLabel>("syncLine"));
+        QTRY_VERIFY(shownChild<QLabel>("syncLine")->text().contains(QStringLiteral("312 of 340")));
+        page(kWebshop);
+        QTRY_COMPARE(shownChild<QLabel>("syncLine")->text(), QStringLiteral("In step"));
+    }
+
+    void hazard_20_keyIsStoredAsBytesAndNeverInAMessage()
+    {
+        begin({QStringLiteral("--populate")});
+        click("openKeys");
+        QTRY_VERIFY(shownChild<QTreeWidget>("keysList"));
+        QTRY_COMPARE(child<QTreeWidget>("keysList")->topLevelItemCount(), 1);
+        auto* service = child<QComboBox>("keyService");
+        service->setCurrentIndex(service->findData(QStringLiteral("openai")));
+        auto* field = child<QLineEdit>("keyField");
+        QCOMPARE(field->echoMode(), QLineEdit::Password);
+        QTest::keyClicks(field, QStringLiteral("sk-marker-0123456789"));
+        click("keyStore");
+        QVERIFY(field->text().isEmpty());
+        QTRY_COMPARE(child<QTreeWidget>("keysList")->topLevelItemCount(), 2);
+        int sizes = 0;
+        for (const QJsonObject& line : m_scene->engine.record()) {
+            QVERIFY(!QJsonDocument(line).toJson().contains("sk-marker"));
+            sizes += line[QStringLiteral("size")].toInt() == 20 && line[QStringLiteral("stored")].toBool() ? 1 : 0;
+        }
+        QCOMPARE(sizes, 1);
+        child<QTreeWidget>("keysList")->setCurrentItem(child<QTreeWidget>("keysList")->topLevelItem(0));
+        click("keyRemove");
+        answer("confirmAccept");
+        QTRY_COMPARE(child<QTreeWidget>("keysList")->topLevelItemCount(), 1);
+    }
+
+    void launchCommandIsCopied()
+    {
+        begin({QStringLiteral("--populate")});
+        page(kWebshop);
+        QTRY_COMPARE(shownChild<QLineEdit>("launchCommand")->text(), QStringLiteral("coldframe run claude-webshop"));
+        click("copyLaunchCommand");
+        QCOMPARE(QGuiApplication::clipboard()->text(), QStringLiteral("coldframe run claude-webshop"));
+    }
+
+    void trayMenuHasASubmenuPerSandbox()
+    {
+        begin({QStringLiteral("--populate"), QStringLiteral("--stage"), QStringLiteral("5")});
+        Tray tray(m_scene->window);
+        auto* sub = tray.menu().findChild<QMenu*>(QStringLiteral("traySandbox-") + kDocs);
+        QVERIFY(sub);
+        auto* start = sub->findChild<QAction*>(QStringLiteral("start"));
+        QVERIFY(start);
+        start->trigger();
+        QTRY_COMPARE(state(kDocs), SandboxState::Running);
+        QTRY_VERIFY(tray.menu().findChild<QMenu*>(QStringLiteral("traySandbox-") + kDocs)->findChild<QAction*>(QStringLiteral("stop")));
+        tray.menu().findChild<QMenu*>(QStringLiteral("traySandbox-") + kDocs)->findChild<QAction*>(QStringLiteral("stop"))->trigger();
+        answer("confirmAccept");
+        QTRY_COMPARE(state(kDocs), SandboxState::Stopped);
+    }
+
+    void droppedFolderOpensTheDialog()
+    {
+        begin({});
+        QTemporaryDir folder;
+        QMimeData data;
+        data.setUrls({QUrl::fromLocalFile(folder.path())});
+        QDragEnterEvent enter(QPoint(10, 10), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+        QObject& window = m_scene->window; // past the drag manager, which knows of no drag
+        QVERIFY(window.event(&enter) && enter.isAccepted());
+        QDropEvent drop(QPointF(10, 10), Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
+        QVERIFY(window.event(&drop));
+        QTRY_VERIFY(shownChild<QDialog>("newSandboxDialog"));
+        QCOMPARE(child<QLineEdit>("folder")->text(), folder.path());
+    }
+
+    void everyButtonHasANameForScreenReaders()
+    {
+        begin({QStringLiteral("--populate")});
+        page(kWebshop);
+        int seen = 0;
+        for (const QAbstractButton* button : m_scene->window.findChildren<QAbstractButton*>()) {
+            if (button->objectName().startsWith(QStringLiteral("qt_")) || !button->isVisible()) {
+                continue;
+            }
+            QVERIFY2(!button->text().isEmpty() || !button->accessibleName().isEmpty(), qPrintable(button->objectName()));
+            ++seen;
+        }
+        QVERIFY(seen >= 6);
+    }
+};
+
+QTEST_MAIN(TestMainWindow)
+#include "test_main_window.moc"

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ui/keys_dialog.h"
+
+#include "api/attachment.h"
+#include "api/client.h"
+#include "ui/ask.h"
+#include "ui/text.h"
+#include "ui/theme.h"
+
+#include <QComboBox>
+#include <QDateTime>
+#include <QFormLayout>
+#include <QHBoxLayout>
+#include <QHeaderView>
+#include <QLabel>
+#include <QLineEdit>
+#include <QLocale>
+#include <QPushButton>
+#include <QTreeWidget>
+#include <QVBoxLayout>
+#include <cstring>
+
+namespace coldframe::ui {
+
+KeysDialog::KeysDialog(api::Client& client, QWidget* parent) : QDialog(parent), m_client(client)
+{
+    setObjectName(QStringLiteral("keysDialog"));
+    setWindowTitle(tr("Keys"));
+    setAttribute(Qt::WA_DeleteOnClose);
+    resize(560, 420);
+    auto* layout = new QVBoxLayout(this);
+    auto* intro = new QLabel(tr("Keys stay in the keychain of this computer. The proxy puts them on outside the sandbox; "
+                                "inside, an agent only sees a placeholder."),
+                             this);
+    intro->setWordWrap(true);
+    layout->addWidget(intro);
+    m_keychain = new QLabel(this);
+    m_keychain->setObjectName(QStringLiteral("keychainState"));
+    m_keychain->setTextFormat(Qt::PlainText);
+    m_keychain->setWordWrap(true);
+    m_keychain->hide();
+    layout->addWidget(m_keychain);
+
+    m_keys = new QTreeWidget(this);
+    m_keys->setObjectName(QStringLiteral("keysList"));
+    m_keys->setAccessibleName(tr("Stored keys"));
+    m_keys->setRootIsDecorated(false);
+    m_keys->setHeaderLabels({tr("Service"), tr("Stored"), tr("Variable")});
+    m_keys->header()->resizeSection(0, 170);
+    m_keys->header()->resizeSection(1, 170);
+    layout->addWidget(m_keys, 1);
+
+    auto* form = new QFormLayout;
+    form->setFieldGrowthPolicy(QFormLayout::ExpandingFieldsGrow);
+    m_service = new QComboBox(this);
+    m_service->setObjectName(QStringLiteral("keyService"));
+    m_service->setAccessibleName(tr("Service"));
+    m_key = new QLineEdit(this);
+    m_key->setObjectName(QStringLiteral("keyField"));
+    m_key->setAccessibleName(tr("Key"));
+    m_key->setEchoMode(QLineEdit::Password);
+    m_key->setInputMethodHints(Qt::ImhHiddenText | Qt::ImhSensitiveData | Qt::ImhNoPredictiveText);
+    m_key->setMaxLength(16384);
+    form->addRow(tr("&Service"), m_service);
+    form->addRow(tr("&Key"), m_key);
+    layout->addLayout(form);
+    m_message = new QLabel(this);
+    m_message->setObjectName(QStringLiteral("keysMessage"));
+    m_message->setTextFormat(Qt::PlainText);
+    m_message->setWordWrap(true);
+    m_message->hide();
+    layout->addWidget(m_message);
+
+    auto* row = new QHBoxLayout;
+    m_remove = new QPushButton(tr("Remove…"), this);
+    m_remove->setObjectName(QStringLiteral("keyRemove"));
+    m_remove->setAutoDefault(false);
+    m_store = new QPushButton(tr("Store"), this);
+    m_store->setObjectName(QStringLiteral("keyStore"));
+    m_store->setDefault(true);
+    auto* closeButton = new QPushButton(tr("Close"), this);
+    closeButton->setObjectName(QStringLiteral("keysClose"));
+    closeButton->setAutoDefault(false);
+    row->addWidget(m_remove);
+    row->addStretch(1);
+    row->addWidget(closeButton);
+    row->addWidget(m_store);
+    layout->addLayout(row);
+
+    connect(m_store, &QPushButton::clicked, this, &KeysDialog::store);
+    connect(m_remove, &QPushButton::clicked, this, &KeysDialog::askToRemove);
+    connect(closeButton, &QPushButton::clicked, this, &QDialog::close);
+    connect(m_key, &QLineEdit::textChanged, this, &KeysDialog::enableButtons);
+    connect(m_keys, &QTreeWidget::itemSelectionChanged, this, &KeysDialog::enableButtons);
+    connect(&client, &api::Client::event, this, [this](const nlohmann::json& event) {
+        if (rawField(event, "type") == "keys.changed") {
+            load();
+        }
+    });
+    enableButtons();
+    load();
+}
+
+void KeysDialog::load()
+{
+    m_client.call("keys.list", nlohmann::json::object(), this, [this](Result<nlohmann::json> answer) {
+        if (answer) {
+            showKeys(*answer);
+        } else {
+            tell(shown(answer.error().message), false);
+        }
+    });
+}
+
+void KeysDialog::showKeys(const nlohmann::json& answer)
+{
+    m_available = flagField(answer, "available");
+    if (!m_available) {
+        m_keychain->setText(tr("No keychain answers in this session, so no key can be stored. Keys from the environment "
+                               "work without one: run for example “ANTHROPIC_API_KEY=… coldframe run”."));
+    } else if (flagField(answer, "locked")) {
+        m_keychain->setText(tr("The keychain is locked. Unlock it in your desktop's password manager; storing a key asks for it."));
+    }
+    m_keychain->setVisible(!m_available || flagField(answer, "locked"));
+
+    const QString chosen = m_service->currentData().toString();
+    m_service->clear();
+    m_keys->clear();
+    for (const nlohmann::json& service : listField(answer, "services")) {
+        const std::string name = rawField(service, "name");
+        m_service->addItem(shownField(service, "title"), QString::fromStdString(name));
+        QStringList variables;
+        for (const nlohmann::json& variable : listField(service, "environment")) {
+            variables.append(variable.is_string() ? shown(variable.get<std::string>()) : QString());
+        }
+        for (const nlohmann::json& key : listField(answer, "keys")) {
+            if (rawField(key, "service") != name) {
+                continue;
+            }
+            const QDateTime when = QDateTime::fromString(shownField(key, "storedAt"), Qt::ISODate).toLocalTime();
+            auto* item = new QTreeWidgetItem(m_keys, {shownField(service, "title"),
+                                                      QLocale().toString(when, QLocale::ShortFormat), variables.join(QStringLiteral(", "))});
+            item->setData(0, Qt::UserRole, QString::fromStdString(name));
+        }
+    }
+    m_service->setCurrentIndex(std::max(0, m_service->findData(chosen)));
+    enableButtons();
+}
+
+void KeysDialog::enableButtons()
+{
+    m_store->setEnabled(m_available && !m_storing && m_service->currentIndex() >= 0 && !m_key->text().isEmpty());
+    m_key->setEnabled(!m_storing);
+    m_remove->setEnabled(!m_keys->selectedItems().isEmpty());
+}
+
+void KeysDialog::store()
+{
+    QString typed = m_key->text();
+    m_key->clear();
+    QByteArray bytes = typed.trimmed().toUtf8();
+    typed.fill(QLatin1Char('\0'));
+    if (bytes.isEmpty()) {
+        return;
+    }
+    m_storing = true;
+    enableButtons();
+    const QString title = m_service->currentText();
+    api::Attachment* attachment =
+        m_client.attach("keys.set", {{"service", m_service->currentData().toString().toStdString()}}, this);
+    connect(attachment, &api::Attachment::exited, this, [this, attachment, title](int code, int) {
+        attachment->deleteLater();
+        m_storing = false;
+        tell(code == 0 ? tr("The key for %1 is stored.").arg(title) : tr("The key was not stored."), code == 0);
+        load();
+    });
+    const auto failed = [this, attachment](const QString& text) {
+        attachment->deleteLater();
+        m_storing = false;
+        tell(text, false);
+        enableButtons();
+    };
+    connect(attachment, &api::Attachment::failed, this,
+            [failed](const coldframe::Error& error) { failed(shown(error.message)); });
+    connect(attachment, &api::Attachment::closed, this,
+            [failed] { failed(tr("The engine went away before the key was stored; store it again.")); });
+    attachment->sendInput(bytes);
+    ::explicit_bzero(bytes.data(), static_cast<std::size_t>(bytes.size()));
+}
+
+void KeysDialog::askToRemove()
+{
+    const QList<QTreeWidgetItem*> items = m_keys->selectedItems();
+    if (items.isEmpty()) {
+        return;
+    }
+    const QString service = items.first()->data(0, Qt::UserRole).toString();
+    const QString title = items.first()->text(0);
+    ask(this,
+        {tr("Remove key"), tr("Remove the key for %1?").arg(title),
+         tr("It is deleted from the keychain; running sandboxes cannot use it any more."), tr("Remove")},
+        this, [this, service, title] {
+            m_client.call("keys.remove", {{"service", service.toStdString()}}, this,
+                          [this, title](Result<nlohmann::json> answer) {
+                              tell(answer ? tr("The key for %1 is removed.").arg(title) : shown(answer.error().message),
+                                   answer.has_value());
+                              load();
+                          });
+        });
+}
+
+void KeysDialog::tell(const QString& text, bool good)
+{
+    QPalette colors = palette();
+    colors.setColor(QPalette::WindowText, good ? Theme::good(palette()) : Theme::bad(palette()));
+    m_message->setPalette(colors);
+    m_message->setText(text);
+    m_message->show();
+}
+
+} // namespace coldframe::ui

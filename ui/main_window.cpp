@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ui/main_window.h"
+
+#include "api/client.h"
+#include "ui/keys_dialog.h"
+#include "ui/new_sandbox_dialog.h"
+#include "ui/sandbox_actions.h"
+#include "ui/sandbox_delegate.h"
+#include "ui/sandbox_model.h"
+#include "ui/sandbox_page.h"
+#include "ui/terminal_page.h"
+#include "ui/text.h"
+#include "ui/theme.h"
+
+#include <QApplication>
+#include <QCloseEvent>
+#include <QDragEnterEvent>
+#include <QFileInfo>
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QListView>
+#include <QMenuBar>
+#include <QMimeData>
+#include <QPushButton>
+#include <QSplitter>
+#include <QStackedWidget>
+#include <QStatusBar>
+#include <QVBoxLayout>
+
+namespace coldframe::ui {
+
+MainWindow::MainWindow(api::Client& client, QWidget* parent) : QMainWindow(parent), m_client(client)
+{
+    setObjectName(QStringLiteral("mainWindow"));
+    setWindowTitle(tr("Coldframe"));
+    resize(1120, 720);
+    setAcceptDrops(true);
+    m_model = new SandboxModel(client, this);
+    m_actions = new SandboxActions(client, *m_model, this);
+
+    m_splitter = new QSplitter(this);
+    m_splitter->setObjectName(QStringLiteral("splitter"));
+    m_splitter->setChildrenCollapsible(false);
+    m_splitter->setHandleWidth(1);
+    m_splitter->addWidget(makeSide());
+    m_stack = new QStackedWidget(m_splitter);
+    m_stack->setObjectName(QStringLiteral("stack"));
+    m_welcome = makeWelcome();
+    m_stack->addWidget(m_welcome);
+    m_splitter->addWidget(m_stack);
+    m_splitter->setStretchFactor(1, 1);
+    m_splitter->setSizes({270, 850});
+    setCentralWidget(m_splitter);
+    makeMenus();
+    m_engine = new QLabel(this);
+    m_engine->setObjectName(QStringLiteral("engineState"));
+    m_engine->setTextFormat(Qt::PlainText);
+    statusBar()->addPermanentWidget(m_engine);
+    statusBar()->setSizeGripEnabled(false);
+
+    connect(&client, &api::Client::stateChanged, this, [this](api::Client::State state) {
+        if (state == api::Client::State::Connected) {
+            m_problem.clear();
+        }
+        showEngine();
+    });
+    connect(&client, &api::Client::connectFailed, this, [this](const coldframe::Error& error) {
+        m_problem = shown(error.message);
+        showEngine();
+    });
+    connect(m_model, &SandboxModel::sandboxRemoved, this, [this](const QString& id) {
+        for (SandboxPage* old : m_stack->findChildren<SandboxPage*>()) {
+            if (old->sandbox() == id) {
+                m_stack->removeWidget(old);
+                old->deleteLater();
+            }
+        }
+    });
+    connect(m_model, &SandboxModel::changed, this, &MainWindow::showRightSide);
+    connect(m_list->selectionModel(), &QItemSelectionModel::currentChanged, this, &MainWindow::showRightSide);
+    connect(m_actions, &SandboxActions::said, this, &MainWindow::say);
+    showEngine();
+}
+
+QWidget* MainWindow::makeSide()
+{
+    auto* side = new QWidget(m_splitter);
+    side->setMinimumWidth(200);
+    auto* layout = new QVBoxLayout(side);
+    layout->setContentsMargins(8, 8, 8, 8);
+    m_list = new QListView(side);
+    m_list->setObjectName(QStringLiteral("sandboxList"));
+    m_list->setAccessibleName(tr("Sandboxes"));
+    m_list->setModel(m_model);
+    m_list->setItemDelegate(new SandboxDelegate(m_list));
+    m_list->setUniformItemSizes(true);
+    m_list->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    m_list->setFrameShape(QFrame::NoFrame);
+    m_newButton = new QPushButton(tr("New Sandbox…"), side);
+    m_newButton->setObjectName(QStringLiteral("newSandbox"));
+    m_keysButton = new QPushButton(tr("Keys…"), side);
+    m_keysButton->setObjectName(QStringLiteral("openKeys"));
+    connect(m_newButton, &QPushButton::clicked, this, [this] { openNewSandbox(); });
+    connect(m_keysButton, &QPushButton::clicked, this, &MainWindow::openKeys);
+    layout->addWidget(m_list, 1);
+    auto* row = new QHBoxLayout;
+    row->addWidget(m_newButton, 1);
+    row->addWidget(m_keysButton);
+    layout->addLayout(row);
+    return side;
+}
+
+QWidget* MainWindow::makeWelcome()
+{
+    auto* welcome = new QWidget(this);
+    welcome->setObjectName(QStringLiteral("welcome"));
+    auto* layout = new QVBoxLayout(welcome);
+    layout->setSpacing(16);
+    m_welcomeTitle = new QLabel(welcome);
+    m_welcomeTitle->setObjectName(QStringLiteral("welcomeTitle"));
+    QFont big = m_welcomeTitle->font();
+    big.setPointSizeF(big.pointSizeF() * 1.8);
+    big.setBold(true);
+    m_welcomeTitle->setFont(big);
+    m_welcomeTitle->setAlignment(Qt::AlignCenter);
+    m_welcomeText = new QLabel(welcome);
+    m_welcomeText->setObjectName(QStringLiteral("welcomeText"));
+    m_welcomeText->setTextFormat(Qt::PlainText);
+    m_welcomeText->setWordWrap(true);
+    m_welcomeText->setAlignment(Qt::AlignCenter);
+    m_welcomeText->setMaximumWidth(560);
+    m_welcomeText->setMinimumWidth(320);
+    m_welcomeButton = new QPushButton(tr("New Sandbox…"), welcome);
+    m_welcomeButton->setObjectName(QStringLiteral("welcomeNewSandbox"));
+    QFont larger = m_welcomeButton->font();
+    larger.setPointSizeF(larger.pointSizeF() * 1.25);
+    m_welcomeButton->setFont(larger);
+    m_welcomeButton->setMinimumSize(240, 48);
+    connect(m_welcomeButton, &QPushButton::clicked, this, [this] { openNewSandbox(); });
+    layout->addStretch(1);
+    layout->addWidget(m_welcomeTitle, 0, Qt::AlignHCenter);
+    layout->addWidget(m_welcomeText, 0, Qt::AlignHCenter);
+    layout->addWidget(m_welcomeButton, 0, Qt::AlignHCenter);
+    layout->addStretch(2);
+    return welcome;
+}
+
+void MainWindow::makeMenus()
+{
+    QMenu* file = menuBar()->addMenu(tr("&Sandbox"));
+    QAction* make = file->addAction(tr("&New Sandbox…"), QKeySequence::New, this, [this] { openNewSandbox(); });
+    make->setObjectName(QStringLiteral("menuNewSandbox"));
+    QAction* keys = file->addAction(tr("&Keys…"), this, &MainWindow::openKeys);
+    keys->setObjectName(QStringLiteral("menuKeys"));
+    file->addSeparator();
+    QAction* quit = file->addAction(tr("&Quit (agents go on)"), QKeySequence::Quit, qApp, &QApplication::quit);
+    quit->setObjectName(QStringLiteral("menuQuit"));
+}
+
+SandboxPage* MainWindow::page(const QString& id)
+{
+    for (SandboxPage* known : m_stack->findChildren<SandboxPage*>()) {
+        if (known->sandbox() == id && m_stack->indexOf(known) >= 0) {
+            return known;
+        }
+    }
+    if (!m_model->find(id)) {
+        return nullptr;
+    }
+    auto* made = new SandboxPage(m_client, *m_model, *m_actions, id, m_stack);
+    connect(made, &SandboxPage::said, this, &MainWindow::say);
+    m_stack->addWidget(made);
+    return made;
+}
+
+void MainWindow::showRightSide()
+{
+    if (!m_list->currentIndex().isValid() && m_model->rowCount() > 0) {
+        m_list->setCurrentIndex(m_model->index(0)); // comes back here
+        return;
+    }
+    const QModelIndex current = m_list->currentIndex();
+    SandboxPage* chosen = current.isValid() ? page(current.data(SandboxModel::IdRole).toString()) : nullptr;
+    m_stack->setCurrentWidget(chosen ? static_cast<QWidget*>(chosen) : m_welcome);
+    showEngine();
+}
+
+void MainWindow::showEngine()
+{
+    const bool connected = m_client.state() == api::Client::State::Connected;
+    QString line;
+    if (connected) {
+        const nlohmann::json& engine = m_client.engine();
+        const bool kvm = rawField(engine, "acceleration") == "kvm";
+        line = tr("Engine %1 · %2").arg(shownField(engine, "engineVersion"), kvm ? tr("KVM") : tr("emulation: reduced isolation"));
+        m_engine->setToolTip(shownField(engine, "accelerationReason").toHtmlEscaped());
+    } else {
+        line = m_problem.isEmpty() ? tr("Connecting to the engine") : tr("No engine");
+    }
+    m_engine->setText(line);
+    m_newButton->setEnabled(connected);
+    m_keysButton->setEnabled(connected);
+    m_welcomeButton->setEnabled(connected);
+    if (!m_problem.isEmpty()) {
+        m_welcomeTitle->setText(tr("The engine does not answer"));
+        m_welcomeText->setText(m_problem);
+        statusBar()->showMessage(m_problem, 10000);
+    } else if (!connected || !m_model->isKnown()) {
+        m_welcomeTitle->setText(tr("Coldframe"));
+        m_welcomeText->setText(tr("Starting the engine."));
+    } else {
+        m_welcomeTitle->setText(tr("Run a coding agent in its own microVM"));
+        m_welcomeText->setText(tr("Choose a project folder, or drop one here. The agent works on it inside a sandbox: it "
+                                  "reaches only the hosts that you allow, never sees your keys, and its edits come back to "
+                                  "the folder."));
+    }
+}
+
+void MainWindow::bringUp()
+{
+    setWindowState(windowState() & ~Qt::WindowMinimized);
+    show();
+    raise();
+    activateWindow();
+}
+
+void MainWindow::showSandbox(const QString& id)
+{
+    const int row = m_model->rowOf(id);
+    if (row >= 0) {
+        m_list->setCurrentIndex(m_model->index(row));
+    }
+    bringUp();
+}
+
+void MainWindow::openNewSandbox(const QString& folder)
+{
+    bringUp();
+    if (m_newSandbox) {
+        m_newSandbox->raise();
+        return;
+    }
+    m_newSandbox = new NewSandboxDialog(m_client, folder, this);
+    connect(m_newSandbox, &NewSandboxDialog::created, this, &MainWindow::sandboxCreated);
+    m_newSandbox->open();
+}
+
+void MainWindow::sandboxCreated(const QString& id)
+{
+    showSandbox(id);
+    if (SandboxPage* made = page(id)) {
+        made->showTerminal();
+        made->terminal()->startAgent();
+    }
+}
+
+void MainWindow::openKeys()
+{
+    bringUp();
+    if (!m_keys) {
+        m_keys = new KeysDialog(m_client, this);
+        m_keys->open();
+    }
+}
+
+void MainWindow::say(const QString& text) { statusBar()->showMessage(text, 8000); }
+
+void MainWindow::closeEvent(QCloseEvent* event)
+{
+    event->accept();
+    if (!m_staysInTray || !m_staysInTray()) {
+        QApplication::quit();
+    }
+}
+
+void MainWindow::dragEnterEvent(QDragEnterEvent* event)
+{
+    const QList<QUrl> urls = event->mimeData()->urls();
+    if (urls.size() == 1 && QFileInfo(urls.first().toLocalFile()).isDir()) {
+        event->acceptProposedAction();
+    }
+}
+
+void MainWindow::dropEvent(QDropEvent* event)
+{
+    const QList<QUrl> urls = event->mimeData()->urls();
+    if (!urls.isEmpty()) {
+        event->acceptProposedAction();
+        openNewSandbox(urls.first().toLocalFile());
+    }
+}
+
+void MainWindow::changeEvent(QEvent* event)
+{
+    QMainWindow::changeEvent(event);
+    if (event->type() == QEvent::PaletteChange && m_newButton) {
+        m_newButton->setIcon(Theme::icon(QStringLiteral("add"), palette()));
+        m_keysButton->setIcon(Theme::icon(QStringLiteral("key"), palette()));
+    }
+}
+
+} // namespace coldframe::ui
