@@ -177,7 +177,7 @@ void TerminalPage::openShell()
 {
     add("sandbox.exec",
         {{"sandbox", m_id.toStdString()},
-         {"argv", {"bash", "-l"}},
+         {"argv", nlohmann::json::array({"bash"})},
          {"environment", {{"TERM", "xterm-256color"}, {"COLORTERM", "truecolor"}}}},
         tr("Shell"));
 }
