@@ -27,4 +27,10 @@ _coldframe() {
         completion) compadd bash zsh fish ;;
     esac
 }
-compdef _coldframe coldframe
+
+# Autoloaded from a folder of fpath, the file is the function's first call; sourced, it only registers it.
+if [[ "${funcstack[1]}" == _coldframe ]]; then
+    _coldframe "$@"
+else
+    compdef _coldframe coldframe
+fi
