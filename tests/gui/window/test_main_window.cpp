@@ -217,8 +217,8 @@ private slots:
         QTest::keyClick(view, Qt::Key_Return);
         QTRY_VERIFY2(view->screenText().contains(QStringLiteral("42-done")), qPrintable(view->screenText().trimmed()));
         QTRY_VERIFY(view->screenText().contains(QStringLiteral("%1 %2").arg(view->rows()).arg(view->columns())));
-        m_scene->window.resize(900, 560);
         const int before = view->columns();
+        m_scene->window.resize(900, 560);
         QTRY_VERIFY(view->columns() < before);
         const QString size = QStringLiteral("%1 %2").arg(view->rows()).arg(view->columns());
         QTest::keyClicks(view, QStringLiteral("clear; stty size; exit 3"));
