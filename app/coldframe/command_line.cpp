@@ -19,7 +19,7 @@ constexpr const char* kFooter =
     "Exit codes: 0 done; 1 failed; 2 wrong usage; 3 not found; 4 not available (engine, libvirt, image);\n"
     "5 refused (policy, permission, consent); 130 interrupted. run and exec leave with the program's own code,\n"
     "128 + N when signal N ended it, 127 no such program, 126 cannot be run, 125 the stream broke.\n"
-    "Without arguments the window opens.";
+    "Without arguments the window opens; “coldframe window --new-sandbox FOLDER” opens it at New Sandbox.";
 
 using Action = std::function<Result<int>(EngineLink&)>;
 

@@ -30,7 +30,7 @@ bool hasDisplay()
 int main(int argc, char** argv)
 {
     const std::vector<std::string> words(argv + 1, argv + argc);
-    const bool wantsWindow = words.empty() || words[0] == "window";
+    const bool wantsWindow = words.empty() || words[0] == "window" || words[0] == "--new-sandbox";
     if (wantsWindow && (hasDisplay() || !words.empty())) {
 #ifdef COLDFRAME_HAS_WINDOW
         if (hasDisplay()) {
