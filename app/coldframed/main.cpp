@@ -58,14 +58,25 @@ public:
             return *m_decision;
         }
         const auto info = m_hypervisor.info();
-        const auto facts = vm::probeAcceleration(info && info->offersKvm, paths::dataFolder() / "kvm-trial.json");
+        const auto facts = vm::probeAcceleration(info && info->offersKvm, trialFile());
         auto decision = vm::decideAcceleration(choice, facts);
         m_choice = choice;
         m_decision = decision ? *decision : vm::AccelerationDecision{vm::Acceleration::Emulate, decision.error().message, false};
         return *m_decision;
     }
 
+    void endTrial(bool worked, const std::string& problem)
+    {
+        const std::scoped_lock lock(m_mutex);
+        if (auto saved = vm::saveKvmTrial(trialFile(), worked, problem); !saved) {
+            logWarning("engine", saved.error().message);
+        }
+        m_decision.reset();
+    }
+
 private:
+    static std::filesystem::path trialFile() { return paths::dataFolder() / "kvm-trial.json"; }
+
     vm::Hypervisor& m_hypervisor;
     const engine::Settings& m_settings;
     std::mutex m_mutex;
@@ -151,6 +162,7 @@ int run(int argc, char** argv)
                               *globalRules,
                               presetRules,
                               [&acceleration] { return acceleration(); },
+                              [&acceleration](bool worked, const std::string& problem) { acceleration.endTrial(worked, problem); },
                               [&serverPointer](const json& event) {
                                   if (serverPointer) {
                                       serverPointer->broadcast(event);

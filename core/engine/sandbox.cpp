@@ -264,6 +264,15 @@ asio::awaitable<Result<void>> Sandbox::bootAndConnect(const Steps& steps, const 
     }
     const auto within = emulated ? 180s : 30s;
     auto control = co_await GuestLink::connect(m_parts.io, machine.controlSocket, within, m_stopTrying);
+    if (acceleration.isTrial && (control || control.error().code == ErrorCode::Timeout)) {
+        m_parts.kvmTrialEnded(control.has_value(), control ? std::string() : control.error().detail);
+    }
+    if (!control && acceleration.isTrial && control.error().code == ErrorCode::Timeout) {
+        co_return fail(ErrorCode::Unavailable,
+                       "Hardware virtualisation is offered on this machine but did not run the sandbox in time. It is switched "
+                       "off for now: start again to run emulated, or see: coldframe diagnose",
+                       control.error().detail);
+    }
     if (!control) {
         co_return tl::unexpected(control.error());
     }
