@@ -91,7 +91,7 @@ void BlockedNotices::tellSwallowed()
         if (it->swallowed > 0) {
             const QString key = QString::number(m_next++);
             m_offers.insert(key, {it.key(), {}});
-            m_notifier.show({key, tr("%n more host(s) were blocked", nullptr, it->swallowed),
+            m_notifier.show({key, tr("More hosts were blocked: %1").arg(it->swallowed),
                              tr("The Network page of %1 lists them.").arg(nameOf(it.key())), QString()});
         }
         *it = {};

@@ -51,7 +51,7 @@ KeysDialog::KeysDialog(api::Client& client, QWidget* parent) : QDialog(parent), 
     layout->addWidget(m_keys, 1);
 
     auto* form = new QFormLayout;
-    form->setFieldGrowthPolicy(QFormLayout::ExpandingFieldsGrow);
+    form->setFieldGrowthPolicy(QFormLayout::AllNonFixedFieldsGrow);
     m_service = new QComboBox(this);
     m_service->setObjectName(QStringLiteral("keyService"));
     m_service->setAccessibleName(tr("Service"));

@@ -55,6 +55,7 @@ MainWindow::MainWindow(api::Client& client, QWidget* parent) : QMainWindow(paren
     m_engine = new QLabel(this);
     m_engine->setObjectName(QStringLiteral("engineState"));
     m_engine->setTextFormat(Qt::PlainText);
+    m_engine->setContentsMargins(8, 0, 8, 2);
     statusBar()->addPermanentWidget(m_engine);
     statusBar()->setSizeGripEnabled(false);
 

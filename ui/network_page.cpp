@@ -82,7 +82,7 @@ NetworkPage::NetworkPage(api::Client& client, const QString& sandbox, QWidget* p
     header->setHighlightSections(false);
     header->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
     const int em = fontMetrics().averageCharWidth();
-    const int widths[] = {11, 20, 30, 24, 8, 24};
+    const int widths[] = {11, 26, 32, 22, 8, 27};
     for (int column = 0; column < NetworkModel::WhyColumn; ++column) {
         header->resizeSection(column, widths[column] * em);
     }

@@ -58,7 +58,7 @@ void NewSandboxDialog::makeFields(const QString& folder)
     auto* form = new QFormLayout(m_fields);
     form->setContentsMargins(0, 0, 0, 0);
     form->setVerticalSpacing(10);
-    form->setFieldGrowthPolicy(QFormLayout::ExpandingFieldsGrow);
+    form->setFieldGrowthPolicy(QFormLayout::AllNonFixedFieldsGrow);
 
     auto* folderRow = new QHBoxLayout;
     m_folder = new QLineEdit(folder, m_fields);

@@ -57,7 +57,7 @@ OverviewPage::OverviewPage(api::Client& client, const QString& sandbox, QWidget*
     m_form->setContentsMargins(18, 18, 18, 18);
     m_form->setHorizontalSpacing(20);
     m_form->setVerticalSpacing(12);
-    m_form->setFieldGrowthPolicy(QFormLayout::ExpandingFieldsGrow);
+    m_form->setFieldGrowthPolicy(QFormLayout::AllNonFixedFieldsGrow);
     m_form->setLabelAlignment(Qt::AlignLeft | Qt::AlignTop);
 
     m_state = addRow(tr("State"), "overviewState");
@@ -120,9 +120,9 @@ void OverviewPage::show(const Sandbox& sandbox)
     }
     m_workspaces->setText(folders.isEmpty() ? tr("None") : folders.join(QLatin1Char('\n')));
     m_resources->setText(tr("%1 processors, %2 memory").arg(sandbox.cpus).arg(shownBytes(sandbox.memoryMiB << 20)));
-    m_blocked->setText(sandbox.blockedCount == 0 ? tr("No connection was blocked")
-                                                 : tr("%n connection(s) blocked; the Network page lists them", nullptr,
-                                                      static_cast<int>(sandbox.blockedCount)));
+    m_blocked->setText(sandbox.blockedCount == 0
+                           ? tr("No connection was blocked")
+                           : tr("Connections blocked: %1; the Network page lists them").arg(sandbox.blockedCount));
     if (m_command->text() != sandbox.launchCommand) {
         m_command->setText(sandbox.launchCommand);
     }

@@ -104,7 +104,7 @@ void TerminalSession::end(const QString& text, bool good)
 void TerminalSession::askPaste(const QString& text)
 {
     ask(this,
-        {tr("Paste several lines"), tr("Paste %n line(s) into the terminal?", nullptr, static_cast<int>(text.count(QLatin1Char('\n')) + 1)),
+        {tr("Paste several lines"), tr("Paste these lines into the terminal?"),
          tr("Each line may be run as a command as soon as it is pasted:\n\n%1").arg(shown(text.left(400).toStdString())), tr("Paste")},
         this, [this, text] { m_view->confirmPaste(text); });
 }

@@ -81,7 +81,7 @@ void Tray::build()
     m_menu.addSeparator();
     QAction* quit = m_menu.addAction(tr("Quit (agents go on)"), qApp, &QApplication::quit);
     quit->setObjectName(QStringLiteral("trayQuit"));
-    m_icon.setToolTip(running == 0 ? tr("Coldframe") : tr("Coldframe: %n sandbox(es) running", nullptr, running));
+    m_icon.setToolTip(running == 0 ? tr("Coldframe") : tr("Coldframe: running sandboxes: %1").arg(running));
 }
 
 void Tray::addSandbox(const Sandbox& sandbox)
