@@ -80,6 +80,8 @@ MainWindow::MainWindow(api::Client& client, QWidget* parent) : QMainWindow(paren
     connect(m_model, &SandboxModel::changed, this, &MainWindow::showRightSide);
     connect(m_list->selectionModel(), &QItemSelectionModel::currentChanged, this, &MainWindow::showRightSide);
     connect(m_actions, &SandboxActions::said, this, &MainWindow::say);
+    m_newButton->setIcon(Theme::icon(QStringLiteral("add"), palette()));
+    m_keysButton->setIcon(Theme::icon(QStringLiteral("key"), palette()));
     showEngine();
 }
 

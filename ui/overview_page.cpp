@@ -134,9 +134,12 @@ void OverviewPage::show(const Sandbox& sandbox)
 void OverviewPage::showSyncs(const Sandbox& sandbox)
 {
     std::vector<SyncStatus> syncs = sandbox.syncs;
-    const bool detailed = !syncs.empty();
-    if (!detailed) {
+    if (syncs.empty()) {
         syncs.push_back(sandbox.syncSummary);
+        // The summary of one workspace is that workspace's.
+        if (syncs.front().path.empty() && sandbox.workspaces.size() == 1) {
+            syncs.front().path = sandbox.workspaces.front().path;
+        }
     }
     QString wanted;
     m_pauses.clear();
@@ -168,7 +171,7 @@ void OverviewPage::showSyncs(const Sandbox& sandbox)
         text->setText(syncs.size() > 1 ? tr("%1: %2").arg(shownPath(sync.path), state) : state);
         text->setProperty("paused", sync.isPaused());
         line->addWidget(text, 1);
-        if (sync.isPaused() && detailed) {
+        if (sync.isPaused() && !sync.path.empty()) {
             auto* button = new QPushButton(tr("Go On…"), row);
             button->setObjectName(QStringLiteral("syncGoOn"));
             connect(button, &QPushButton::clicked, this, [this, sync] { askToGoOn(sync); });
@@ -181,7 +184,7 @@ void OverviewPage::showSyncs(const Sandbox& sandbox)
 void OverviewPage::askToGoOn(const SyncStatus& sync)
 {
     ask(this,
-        {tr("Go on with the sync"), sync.pauseReason,
+        {tr("Go on with the sync"), syncText(sync),
          tr("Going on applies this to %1 on this computer. Files that it replaces or deletes can be brought back from "
             "the trash of the sync.")
              .arg(shownPath(sync.path)),

@@ -348,8 +348,11 @@ private slots:
         page(kParser);
         QTRY_VERIFY(shownChild<QLabel>("syncLine"));
         QTRY_VERIFY(shownChild<QLabel>("syncLine")->text().contains(QStringLiteral("312 of 340")));
-        page(kWebshop);
+        click("syncGoOn");
+        answer("confirmAccept");
         QTRY_COMPARE(shownChild<QLabel>("syncLine")->text(), QStringLiteral("In step"));
+        QCOMPARE(requests("sync.resume").value(0)[QStringLiteral("accept")].toString(), QStringLiteral("deletions"));
+        QVERIFY(!shownChild<QPushButton>("syncGoOn"));
     }
 
     void hazard_20_keyIsStoredAsBytesAndNeverInAMessage()
