@@ -393,6 +393,8 @@ asio::awaitable<Result<void>> Sandbox::bringDown(const Steps& steps, bool force)
         auto endVm = [&hypervisor = m_parts.hypervisor, id] { return hypervisor.destroy(id); };
         destroyed = co_await onPool(m_parts.pool, std::move(endVm));
         if (destroyed) {
+            // Its event comes later; taken for that of a microVM started meanwhile, it would end that start.
+            (void)co_await waitVmGone(5s);
             m_vmAlive = false;
         }
     }
