@@ -19,7 +19,7 @@ constexpr std::size_t kMaxBypassHosts = 1000;
 constexpr std::size_t kMaxText = 1000;
 constexpr std::size_t kMaxPathGlob = 512;
 // Beyond this a time_point overflows.
-constexpr std::int64_t kMaxExpiry = std::int64_t{253402300800000}; // the year 10000
+constexpr std::int64_t kMaxExpiry = std::chrono::duration_cast<std::chrono::milliseconds>(UtcTime::duration::max()).count(); // the end of the clock
 
 tl::unexpected<Error> badField(std::string_view field, const std::string& why)
 {

@@ -2,18 +2,49 @@
 // Drives a libFuzzer entry without libFuzzer: every corpus file, then mutations of them from a fixed seed, for a
 // few seconds. It finds the crash that a change made, not the one nobody has seen: that is the fuzz preset's work.
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <random>
+#include <unistd.h>
 #include <vector>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
+namespace {
+
+const std::vector<std::uint8_t>* g_input = nullptr;
+
+/// Says which input it was, so that the failure can be run again.
+void showInput(int signal)
+{
+    static constexpr char kDigits[] = "0123456789abcdef";
+    (void)!::write(STDERR_FILENO, "input: ", 7);
+    for (std::size_t i = 0; g_input && i < g_input->size(); ++i) {
+        const char digits[2] = {kDigits[(*g_input)[i] >> 4], kDigits[(*g_input)[i] & 15]};
+        (void)!::write(STDERR_FILENO, digits, 2);
+    }
+    (void)!::write(STDERR_FILENO, "\n", 1);
+    std::signal(signal, SIG_DFL);
+    std::raise(signal);
+}
+
+void runOne(const std::vector<std::uint8_t>& input)
+{
+    g_input = &input;
+    LLVMFuzzerTestOneInput(input.data(), input.size());
+}
+
+} // namespace
+
 int main(int argc, char** argv)
 {
+    for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL}) {
+        std::signal(signal, showInput);
+    }
     std::vector<std::vector<std::uint8_t>> corpus;
     if (argc > 1 && std::filesystem::is_directory(argv[1])) {
         for (const auto& entry : std::filesystem::directory_iterator(argv[1])) {
@@ -26,7 +57,7 @@ int main(int argc, char** argv)
         return 1;
     }
     for (const auto& input : corpus) {
-        LLVMFuzzerTestOneInput(input.data(), input.size());
+        runOne(input);
     }
     std::mt19937 random(20260101);
     const auto pick = [&](std::size_t bound) { return static_cast<std::size_t>(random()) % bound; };
@@ -58,7 +89,7 @@ int main(int argc, char** argv)
             }
             }
         }
-        LLVMFuzzerTestOneInput(input.data(), input.size());
+        runOne(input);
         ++runs;
     }
     std::printf("%zu inputs, no crash\n", runs);

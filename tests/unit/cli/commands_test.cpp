@@ -192,7 +192,8 @@ private slots:
     {
         m_folder = std::make_unique<QTemporaryDir>();
         m_environment = QProcessEnvironment();
-        m_environment.insert("PATH", qEnvironmentVariable("PATH"));
+        // Only folders that everyone may search: a closed one in PATH turns "not found" into "not allowed".
+        m_environment.insert("PATH", "/usr/local/bin:/usr/bin:/bin");
         m_environment.insert("HOME", m_folder->path());
         m_environment.insert("XDG_RUNTIME_DIR", m_folder->path());
         m_environment.insert("COLDFRAME_ENGINE", FAKE_ENGINE);

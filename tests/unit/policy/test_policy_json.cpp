@@ -43,6 +43,16 @@ class TestPolicyJson : public QObject
     Q_OBJECT
 
 private slots:
+    void anExpiryBeyondTheClockIsRefused()
+    {
+        const auto with = [](const std::string& expiry) {
+            return policyFromJson(R"({"version":1,"mode":"locked","rules":[{"id":"a","action":"deny","pattern":"a.example",)"
+                                  R"("scope":"session","origin":"user","note":"","expiry":)" + expiry + "}]}");
+        };
+        QVERIFY(with("4102444800000").has_value());
+        QVERIFY(!with("18000000001723")); // would overflow nanoseconds and come back negative
+    }
+
     void survivesTheRoundTrip()
     {
         const std::string text = toJson(example());
