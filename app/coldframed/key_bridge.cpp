@@ -43,8 +43,7 @@ asio::awaitable<T> onQtThread(asio::io_context& io, QObject& context, Start star
 
 asio::awaitable<Result<std::vector<std::string>>> KeyBridge::storedServices()
 {
-    using List = Result<std::vector<secrets::StoredKey>>;
-    List keys = co_await onQtThread<List>(m_io, m_context, [this](auto done) { m_store.list(done); });
+    const List keys = co_await listed();
     if (!keys) {
         co_return tl::unexpected(keys.error());
     }
@@ -55,31 +54,39 @@ asio::awaitable<Result<std::vector<std::string>>> KeyBridge::storedServices()
     co_return names;
 }
 
+// GCC 12 destroys a capturing lambda twice that is written inside a co_await expression: each has a name here.
+
+asio::awaitable<KeyBridge::List> KeyBridge::listed()
+{
+    auto start = [this](auto done) { m_store.list(done); };
+    co_return co_await onQtThread<List>(m_io, m_context, std::move(start));
+}
+
 asio::awaitable<Result<SecretBuffer>> KeyBridge::key(std::string service)
 {
-    co_return co_await onQtThread<Result<SecretBuffer>>(m_io, m_context,
-                                                        [this, service](auto done) { m_store.get(service, done); });
+    auto start = [this, service](auto done) { m_store.get(service, done); };
+    co_return co_await onQtThread<Result<SecretBuffer>>(m_io, m_context, std::move(start));
 }
 
 asio::awaitable<Result<void>> KeyBridge::store(std::string service, SecretBuffer key)
 {
     const auto carried = std::make_shared<SecretBuffer>(std::move(key));
-    co_return co_await onQtThread<Result<void>>(
-        m_io, m_context, [this, service, carried](auto done) { m_store.set(service, std::move(*carried), done); });
+    auto start = [this, service, carried](auto done) { m_store.set(service, std::move(*carried), done); };
+    co_return co_await onQtThread<Result<void>>(m_io, m_context, std::move(start));
 }
 
 asio::awaitable<Result<void>> KeyBridge::remove(std::string service)
 {
-    co_return co_await onQtThread<Result<void>>(m_io, m_context,
-                                                [this, service](auto done) { m_store.remove(service, done); });
+    auto start = [this, service](auto done) { m_store.remove(service, done); };
+    co_return co_await onQtThread<Result<void>>(m_io, m_context, std::move(start));
 }
 
 asio::awaitable<Result<json>> KeyBridge::status()
 {
     using Status = secrets::KeyStoreStatus;
-    const Status status = co_await onQtThread<Status>(m_io, m_context, [this](auto done) { m_store.status(done); });
-    using List = Result<std::vector<secrets::StoredKey>>;
-    const List keys = co_await onQtThread<List>(m_io, m_context, [this](auto done) { m_store.list(done); });
+    auto start = [this](auto done) { m_store.status(done); };
+    const Status status = co_await onQtThread<Status>(m_io, m_context, std::move(start));
+    const List keys = co_await listed();
     json list = json::array();
     if (keys) {
         for (const secrets::StoredKey& key : *keys) {

@@ -26,6 +26,9 @@ public:
     asio::awaitable<coldframe::Result<nlohmann::json>> status();
 
 private:
+    using List = coldframe::Result<std::vector<coldframe::secrets::StoredKey>>;
+    asio::awaitable<List> listed();
+
     asio::io_context& m_io;
     QObject& m_context;
     coldframe::secrets::KeyStore& m_store;

@@ -1,71 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real Claude Code in a sandbox: it does its work, the server sees the real key, and nothing inside ever held it."""
 import json, mmap, os, pathlib, re, subprocess
-import harness
+import harness, messages_api
 from harness import wait_for
 
 KEY = b"sk-ant-api03-real-" + os.urandom(12).hex().encode()
 FILE_TEXT = "def answer():\n    return 42\n"
 
 
-class Anthropic(harness.Handler):
-    """Streams the messages API: writes a file, runs the tests, says that it is done. Only the real key is let in."""
+class Anthropic(messages_api.MessagesApi):
+    """Writes a file, runs the tests, says that it is done."""
 
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers.get("content-length") or 0))
-        self.server.seen.append((self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-        if self.headers.get("x-api-key", "").encode() != KEY:
-            return self.answer(401, b'{"type":"error","error":{"type":"authentication_error","message":"invalid x-api-key"}}')
-        if "count_tokens" in self.path:
-            return self.answer(200, b'{"input_tokens":10}')
-        request = json.loads(body or b"{}")
-        tools = {tool["name"] for tool in request.get("tools", [])}
+    def reply(self, request, body, tools):
         results = body.count(b'"tool_result"')
         if "Bash" not in tools:
-            blocks, reason = [("text", "Answering")], "end_turn"
-        elif results == 0:
-            blocks, reason = [("Write", {"file_path": str(self.server.project / "answer.py"), "content": FILE_TEXT})], "tool_use"
-        elif results == 1:
-            blocks, reason = [("Bash", {"command": "python3 run_tests.py", "description": "Run the tests"})], "tool_use"
-        else:
-            blocks, reason = [("text", "All tests pass.")], "end_turn"
-        self.stream(blocks, reason, request.get("model", "claude"))
-
-    def do_GET(self):
-        self.server.seen.append((self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, b""))
-        self.answer(404, b"{}")
-
-    do_HEAD = do_GET
-
-    def answer(self, status, data):
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def stream(self, blocks, reason, model):
-        self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
-        self.send_header("connection", "close")
-        self.end_headers()
-
-        def event(kind, **fields):
-            self.wfile.write(f"event: {kind}\ndata: {json.dumps({'type': kind, **fields})}\n\n".encode())
-            self.wfile.flush()
-        event("message_start", message={"id": f"msg_{len(self.server.seen)}", "type": "message", "role": "assistant", "model": model, "content": [],
-                                        "stop_reason": None, "stop_sequence": None, "usage": {"input_tokens": 10, "output_tokens": 1}})
-        for index, (name, value) in enumerate(blocks):
-            if name == "text":
-                event("content_block_start", index=index, content_block={"type": "text", "text": ""})
-                event("content_block_delta", index=index, delta={"type": "text_delta", "text": value})
-            else:
-                event("content_block_start", index=index, content_block={"type": "tool_use", "id": f"toolu_{len(self.server.seen)}", "name": name, "input": {}})
-                event("content_block_delta", index=index, delta={"type": "input_json_delta", "partial_json": json.dumps(value)})
-            event("content_block_stop", index=index)
-        event("message_delta", delta={"stop_reason": reason, "stop_sequence": None}, usage={"output_tokens": 20})
-        event("message_stop")
-        self.close_connection = True
+            return [("text", "Answering")], "end_turn"
+        if results == 0:
+            return [("Write", {"file_path": str(self.server.project / "answer.py"), "content": FILE_TEXT})], "tool_use"
+        if results == 1:
+            return [("Bash", {"command": "python3 run_tests.py", "description": "Run the tests"})], "tool_use"
+        return [("text", "All tests pass.")], "end_turn"
 
 
 def search_memory(pid, needles):
@@ -149,7 +103,7 @@ def story(t):
     t.project = t.host_file(t.home / "my app/run_tests.py", "import answer\nassert answer.answer() == 42\nopen('tests-passed', 'w').write('yes')\n"
                                                           "print('1 test passed')\n").parent
     server = t.serve_tls("api.anthropic.com", Anthropic)
-    server.project = t.project
+    server.project, server.key = t.project, KEY
     t.start_engine()
     t.apply_settings()
     t.id = t.create("agent", t.project, agent="claude", network={"allow": ["api.anthropic.com"]})["id"]
