@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // run, create, exec.
 #include "api/path_encoding.h"
-#include "api/utf8.h"
 #include "base/log.h"
+#include "base/utf8.h"
 #include "commands.h"
 #include "interrupts.h"
 #include "output.h"
@@ -24,7 +24,7 @@ Result<void> requireUtf8(const std::vector<std::string>& words)
 {
     for (const std::string& word : words) {
         for (std::string_view rest = word; !rest.empty();) {
-            const std::size_t length = api::utf8SequenceLength(rest);
+            const std::size_t length = utf8SequenceLength(rest);
             if (length == 0) {
                 return fail(ErrorCode::InvalidArgument,
                             "The argument “" + escapeForDisplay(word) + "” is not UTF-8 and cannot be passed on.");

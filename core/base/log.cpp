@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/utf8.h"
 
 #include <cstdlib>
 #include <cstring>
@@ -27,29 +28,6 @@ LogLevel threshold()
     return level;
 }
 
-/// Length of the valid UTF-8 sequence at the front of text, 0 if invalid (RFC 3629, section 4).
-std::size_t sequenceLength(std::string_view text)
-{
-    const auto at = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-    const auto tail = [&](std::size_t i) { return (at(i) & 0xC0u) == 0x80u; };
-    const unsigned first = at(0);
-    if (first < 0x80) {
-        return 1;
-    }
-    if (first >= 0xC2 && first <= 0xDF && tail(1)) {
-        return 2;
-    }
-    if ((first & 0xF0u) == 0xE0u && tail(1) && tail(2) && !(first == 0xE0 && at(1) < 0xA0) &&
-        !(first == 0xED && at(1) > 0x9F)) {
-        return 3;
-    }
-    if (first >= 0xF0 && first <= 0xF4 && tail(1) && tail(2) && tail(3) && !(first == 0xF0 && at(1) < 0x90) &&
-        !(first == 0xF4 && at(1) > 0x8F)) {
-        return 4;
-    }
-    return 0;
-}
-
 } // namespace
 
 std::string escapeForDisplay(std::string_view text, std::size_t maxBytes)
@@ -60,7 +38,7 @@ std::string escapeForDisplay(std::string_view text, std::size_t maxBytes)
         if (out.size() >= maxBytes) {
             return out + "…";
         }
-        const std::size_t length = sequenceLength(text);
+        const std::size_t length = utf8SequenceLength(text);
         const unsigned char first = static_cast<unsigned char>(text[0]);
         const bool control = (length == 1 && (first < 0x20 || first == 0x7F)) ||
                              (length == 2 && first == 0xC2 && static_cast<unsigned char>(text[1]) < 0xA0);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policy/path_glob.h"
 
+#include "base/percent_coding.h"
+
 #include <vector>
 
 namespace coldframe::policy {
@@ -8,15 +10,6 @@ namespace coldframe::policy {
 namespace {
 
 constexpr std::size_t kMaxPath = 8192; // bounds the work of one rule
-
-int hexValue(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    const char lowered = static_cast<char>(c | 0x20);
-    return lowered >= 'a' && lowered <= 'f' ? lowered - 'a' + 10 : -1;
-}
 
 bool isAmbiguous(char c)
 {
@@ -52,12 +45,11 @@ std::optional<std::string> canonicalPath(std::string_view path)
             continue;
         }
         if (c == '%') {
-            const int high = i + 2 < path.size() ? hexValue(path[i + 1]) : -1;
-            const int low = i + 2 < path.size() ? hexValue(path[i + 2]) : -1;
-            if (high < 0 || low < 0) {
+            const auto escaped = percentEscapeAt(path, i);
+            if (!escaped) {
                 return std::nullopt;
             }
-            c = static_cast<char>(high * 16 + low);
+            c = static_cast<char>(*escaped);
             i += 2;
         }
         if (isAmbiguous(c)) {

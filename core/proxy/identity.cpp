@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/identity.h"
 
+#include "base/percent_coding.h"
 #include "policy/policy.h"
 
 #include <algorithm>
@@ -76,20 +77,6 @@ HttpResult<HostAndPort> splitAuthority(std::string_view authority)
     return result;
 }
 
-int hexValue(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    if (c >= 'A' && c <= 'F') {
-        return c - 'A' + 10;
-    }
-    return -1;
-}
-
 bool isUnreserved(int c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_'
@@ -106,15 +93,15 @@ HttpResult<std::string> decodeUnreserved(std::string_view path)
             result.push_back(path[i]);
             continue;
         }
-        if (i + 2 >= path.size() || hexValue(path[i + 1]) < 0 || hexValue(path[i + 2]) < 0) {
+        const auto escaped = percentEscapeAt(path, i);
+        if (!escaped) {
             return refuse(400, "The path has a percent sign that encodes nothing.");
         }
-        const int value = hexValue(path[i + 1]) * 16 + hexValue(path[i + 2]);
-        if (value == 0) {
+        if (*escaped == 0) {
             return refuse(400, "The path has an encoded NUL.");
         }
-        if (isUnreserved(value)) {
-            result.push_back(static_cast<char>(value));
+        if (isUnreserved(*escaped)) {
+            result.push_back(static_cast<char>(*escaped));
         } else {
             result.append(path.substr(i, 3));
         }
@@ -129,12 +116,9 @@ std::string lenientPath(std::string_view path)
     std::string result;
     for (std::size_t i = 0; i < path.size(); ++i) {
         char c = path[i];
-        if (c == '%' && i + 2 < path.size()) {
-            const int value = hexValue(path[i + 1]) * 16 + hexValue(path[i + 2]);
-            if (value == '/' || value == '\\') {
-                c = '/';
-                i += 2;
-            }
+        if (const auto escaped = percentEscapeAt(path, i); escaped && (*escaped == '/' || *escaped == '\\')) {
+            c = '/';
+            i += 2;
         }
         if (c == '/' && !result.empty() && result.back() == '/') {
             continue;

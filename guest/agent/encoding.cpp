@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "guest/agent/encoding.h"
 
+#include "base/percent_coding.h"
+
 #include <cstdint>
 
 namespace coldframe::guest {
@@ -9,32 +11,15 @@ namespace {
 
 constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-int hexValue(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    if (c >= 'A' && c <= 'F') {
-        return c - 'A' + 10;
-    }
-    return -1;
-}
-
 } // namespace
 
 std::string percentEncode(std::string_view bytes)
 {
-    static constexpr char kDigits[] = "0123456789ABCDEF";
     std::string out;
     for (const char c : bytes) {
         const auto byte = static_cast<unsigned char>(c);
         if (c == '%' || byte <= 0x20 || byte > 0x7E) {
-            out += '%';
-            out += kDigits[byte >> 4];
-            out += kDigits[byte & 15];
+            appendPercentEscape(out, byte);
         } else {
             out += c;
         }
@@ -50,12 +35,11 @@ Result<std::string> percentDecode(std::string_view text)
             out += text[i];
             continue;
         }
-        const int high = i + 2 < text.size() ? hexValue(text[i + 1]) : -1;
-        const int low = i + 2 < text.size() ? hexValue(text[i + 2]) : -1;
-        if (high < 0 || low < 0) {
+        const auto escaped = percentEscapeAt(text, i);
+        if (!escaped) {
             return fail(ErrorCode::InvalidArgument, "A path has a broken % escape.");
         }
-        out += static_cast<char>(high * 16 + low);
+        out += static_cast<char>(*escaped);
         i += 2;
     }
     return out;

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <string_view>
 
-namespace coldframe::api {
+namespace coldframe {
 
 /// Length of the valid UTF-8 sequence at the front of `text` (RFC 3629, section 4); 0 when there is none.
 constexpr std::size_t utf8SequenceLength(std::string_view text)
@@ -33,4 +33,4 @@ constexpr std::size_t utf8SequenceLength(std::string_view text)
     return 0;
 }
 
-} // namespace coldframe::api
+} // namespace coldframe
