@@ -10,6 +10,7 @@
 #include "engine/connection_record.h"
 #include "engine/engine.h"
 #include "engine/idle_watch.h"
+#include "engine/image_references.h"
 #include "policy/presets.h"
 #include "vm/libvirt_hypervisor.h"
 
@@ -106,9 +107,33 @@ json imageAnswer(image::ImageStore& store, bool build, bool force, const engine:
     return {{"id", built->id}};
 }
 
+/// Started outside a log-in session (su, cron) the variable is missing though the folder may be there; libvirt wants it.
+void nameRuntimeFolder()
+{
+    const std::filesystem::path folder = paths::runtimeFolder().parent_path();
+    if (!std::getenv("XDG_RUNTIME_DIR") && ::access(folder.c_str(), W_OK) == 0) {
+        ::setenv("XDG_RUNTIME_DIR", folder.c_str(), 1);
+    }
+}
+
+/// Each new guest program makes a new image folder; those that no sandbox stands on any more go (HAZARDS 2).
+void removeUnusedImages(image::ImageStore& store)
+{
+    const auto used = engine::referencedImages(paths::dataFolder());
+    const auto removed = used ? store.prune(*used) : Result<std::vector<std::string>>(tl::unexpected(used.error()));
+    if (!removed) {
+        logInfo("engine", "old images are kept: " + removed.error().message + " " + removed.error().detail);
+        return;
+    }
+    for (const std::string& name : *removed) {
+        logInfo("engine", "removed the image " + name + ", which nothing uses");
+    }
+}
+
 int run(int argc, char** argv)
 {
     forbidCoreDumps();
+    nameRuntimeFolder();
     std::signal(SIGPIPE, SIG_IGN);
     QCoreApplication application(argc, argv);
     if (::getuid() == 0) {
@@ -190,6 +215,8 @@ int run(int argc, char** argv)
     if (auto started = server.start(); !started) {
         return complain(started.error());
     }
+    // The only engine of this user, and not serving yet: nobody is choosing an image meanwhile.
+    removeUnusedImages(imageStore);
     serverPointer = &server;
     hypervisor.setEventHandler([&io, &registry](const vm::DomainEvent& event) {
         asio::post(io, [&registry, event] { registry.onDomainEvent(event); });

@@ -228,6 +228,11 @@ Result<void> ImageStore::runScript(std::vector<std::string> arguments, const Bui
 
 Result<std::vector<std::string>> ImageStore::prune(const std::set<std::string>& used)
 {
+    std::error_code missing;
+    const auto kind = std::filesystem::symlink_status(m_places.images, missing);
+    if (!std::filesystem::is_directory(kind)) {
+        return std::vector<std::string>();
+    }
     const UniqueFd lock(::open((m_places.images / ".build.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     if (!lock || ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
         return fail(ErrorCode::Busy, "An image is being built. Try again when it is finished.");

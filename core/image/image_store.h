@@ -79,7 +79,8 @@ public:
     /// The agent's layer as it stands, not built. NotFound when there is none.
     Result<AgentLayer> currentAgentLayer(const AgentSource& agent);
 
-    /// Removes folders that are neither current nor in `used`. Returns the names removed.
+    /// Removes folders that are neither current nor in `used`. Returns the names removed. Nothing is removed where the
+    /// folder of images is a link: others share it, and what they use is not known here.
     Result<std::vector<std::string>> prune(const std::set<std::string>& used);
 
 private:

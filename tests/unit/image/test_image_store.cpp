@@ -279,6 +279,22 @@ private slots:
         QVERIFY(m_store->current().has_value());
     }
 
+    void pruneLeavesASharedFolderAlone()
+    {
+        for (const char digit : {'a', 'b'}) {
+            makeBase(digit);
+        }
+        const std::filesystem::path link = m_folder->filePath("link").toStdString();
+        std::filesystem::create_directory_symlink(m_images, link);
+        ImageStore shared({link, "recipe", "guest"}, *m_builder);
+        const auto removed = shared.prune({});
+        QVERIFY(removed.has_value());
+        QVERIFY(removed->empty());
+        QVERIFY(m_store->pinned(baseName('a')).has_value());
+        QVERIFY(m_store->prune({}).has_value()); // without the link it goes
+        QVERIFY(!m_store->pinned(baseName('a')).has_value());
+    }
+
     void pruneRefusesWhenWhatIsCurrentIsUnknown()
     {
         makeBase('a');
