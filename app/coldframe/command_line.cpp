@@ -275,6 +275,10 @@ void Grammar::addState()
     restore->add_option("ID", sync.id, "As sync trash prints it")->required();
     restore->add_option("WORKSPACE", sync.path, "Default: the first");
 
+    CLI::App* engine = group("engine", "The program in the background");
+    add(engine, "stop", "End it; it starts again with the next command", [this](EngineLink& e) { return engineStop(e, flag); })
+        ->add_flag("-f,--force", flag, "Even when sandboxes run; they go on and are taken over");
+
     CLI::App* settings = group("settings", "Settings of this user");
     add(settings, "get", "Show them", [this](EngineLink& e) { return settingsGet(e, word); })
         ->add_option("KEY", word, "Only this one");

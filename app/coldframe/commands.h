@@ -129,6 +129,9 @@ Result<int> syncResume(EngineLink& engine, const SyncOptions& options);
 Result<int> syncTrash(EngineLink& engine, const SyncOptions& options);
 Result<int> syncRestore(EngineLink& engine, const SyncOptions& options);
 
+/// The next command starts it again, from the program that is installed then.
+Result<int> engineStop(EngineLink& engine, bool force);
+
 Result<int> settingsGet(EngineLink& engine, const std::string& key);
 Result<int> settingsSet(EngineLink& engine, const std::vector<std::string>& words);
 

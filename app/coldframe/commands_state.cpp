@@ -111,6 +111,14 @@ Result<int> syncRestore(EngineLink& engine, const SyncOptions& options)
     return kOk;
 }
 
+Result<int> engineStop(EngineLink& engine, bool force)
+{
+    if (engine.connectRunning()) {
+        COLDFRAME_CHECK(engine.call("engine.shutdown", {{"force", force}}));
+    }
+    return kOk;
+}
+
 Result<int> settingsGet(EngineLink& engine, const std::string& key)
 {
     COLDFRAME_TRY(const json settings, engine.call("settings.get"));

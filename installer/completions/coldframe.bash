@@ -3,7 +3,7 @@
 
 _coldframe() {
     local word="${COMP_WORDS[COMP_CWORD]}" command="${COMP_WORDS[1]}"
-    local commands="run create ls exec stop start reset rm inspect diagnose keys network policy version completion image sync settings"
+    local commands="run create ls exec stop start reset rm inspect diagnose keys network policy version completion image sync settings engine"
     COMPREPLY=()
     if [[ $COMP_CWORD -eq 1 ]]; then
         COMPREPLY=($(compgen -W "$commands" -- "$word"))
@@ -25,6 +25,7 @@ _coldframe() {
         keys) [[ $COMP_CWORD -eq 2 ]] && words="set ls rm import" ;;
         network) if [[ $COMP_CWORD -eq 2 ]]; then words="log proxy"; else words="$(coldframe ls -q 2>/dev/null)"; fi ;;
         policy) [[ $COMP_CWORD -eq 2 ]] && words="ls allow deny rm check mode" ;;
+        engine) words="stop" ;;
         image) words="status build" ;;
         sync) if [[ $COMP_CWORD -eq 2 ]]; then words="status resume trash restore"; else words="$(coldframe ls -q 2>/dev/null)"; fi ;;
         settings) [[ $COMP_CWORD -eq 2 ]] && words="get set" ;;

@@ -4,7 +4,7 @@
 
 _coldframe() {
     local -a commands
-    commands=(run create ls exec stop start reset rm inspect diagnose keys network policy version completion image sync settings)
+    commands=(run create ls exec stop start reset rm inspect diagnose keys network policy version completion image sync settings engine)
     if (( CURRENT == 2 )); then
         compadd -a commands
         return
@@ -21,6 +21,7 @@ _coldframe() {
         keys) (( CURRENT == 3 )) && compadd set ls rm import ;;
         network) if (( CURRENT == 3 )); then compadd log proxy; else compadd -- ${(f)"$(coldframe ls -q 2>/dev/null)"}; fi ;;
         policy) (( CURRENT == 3 )) && compadd ls allow deny rm check mode ;;
+        engine) compadd stop ;;
         image) compadd status build ;;
         sync) if (( CURRENT == 3 )); then compadd status resume trash restore; else compadd -- ${(f)"$(coldframe ls -q 2>/dev/null)"}; fi ;;
         settings) (( CURRENT == 3 )) && compadd get set ;;

@@ -378,6 +378,16 @@ private slots:
         QCOMPARE(coldframe({"version"}).code, 0);
     }
 
+    void theEngineIsEndedAndNotStartedForThat()
+    {
+        startEngine({});
+        QCOMPARE(coldframe({"run", "-d", "shell"}).code, 0);
+        QCOMPARE(coldframe({"engine", "stop", "--force"}).code, 0);
+        m_environment.insert("COLDFRAME_ENGINE", "/nonexistent/coldframed");
+        QTRY_COMPARE(coldframe({"ls"}).code, 4); // nobody answers any more
+        QCOMPARE(coldframe({"engine", "stop"}).code, 0);
+    }
+
     void aMissingImageIsSaidAndBuilt()
     {
         startEngine({"--no-image"});

@@ -164,6 +164,8 @@ private slots:
         row({"settings", "set", "a=1"}, 0, "settings set");
         row({"completion", "zsh"}, 0, "completion");
         row({"image", "build", "--force"}, 0, "image build");
+        row({"engine", "stop", "--force"}, 0, "engine stop");
+        row({"engine"}, kUsage, "");
         row({"nonsense"}, kUsage, "");
     }
     void commandLines_areAcceptedOrRefused()
