@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "guest/agent/modules.h"
+#include "guest/agent/root_disk.h"
 
 #include <cerrno>
 #include <cstring>
@@ -65,19 +66,6 @@ bool copyExecutable(const char* from, const char* to)
         left -= sent;
     }
     return true;
-}
-
-/// ext2/3/4 superblock: at byte 1024, magic 0xEF53 at +56, the label at +120, 16 bytes.
-std::string extLabel(const fs::path& device)
-{
-    UniqueFd disk(::open(device.c_str(), O_RDONLY | O_CLOEXEC));
-    unsigned char block[256];
-    if (!disk || ::pread(disk.get(), block, sizeof block, 1024) != static_cast<ssize_t>(sizeof block) ||
-        block[56] != 0x53 || block[57] != 0xEF) {
-        return {};
-    }
-    const char* label = reinterpret_cast<const char*>(block) + 120;
-    return std::string(label, ::strnlen(label, 16));
 }
 
 [[noreturn]] void stopMachine(const char* why)
@@ -205,7 +193,11 @@ void mountAgentLayer()
     for (const auto& entry : fs::directory_iterator("/sys/class/block", error)) {
         const std::string name = entry.path().filename();
         const fs::path device = fs::path("/dev") / name;
-        if (!name.starts_with("vd") || name == "vda" || extLabel(device) != "COLDFRAME_AGENT") {
+        if (!name.starts_with("vd") || name == "vda") {
+            continue;
+        }
+        const auto superblock = readExtSuperblock(device);
+        if (!superblock || superblock->label != "COLDFRAME_AGENT") {
             continue;
         }
         ::mkdir("/opt", 0755);

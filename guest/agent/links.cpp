@@ -181,6 +181,8 @@ std::string firewallRules(unsigned short tcpPort, unsigned short dnsPort)
                                  std::to_string(kNflogGroup) +
                                  " snaplen 128\n"
                                  "    meta l4proto tcp reject with tcp reset\n"
+                                 // ping says of this one that it is filtered, of the next that a port is closed.
+                                 "    meta l4proto { icmp, ipv6-icmp } reject with icmpx type admin-prohibited\n"
                                  "    reject with icmpx type port-unreachable\n";
     return "table inet coldframe\n"
            "delete table inet coldframe\n"

@@ -10,6 +10,7 @@
 #include "guest/agent/name_service.h"
 #include "guest/agent/redirect.h"
 #include "guest/agent/refusals.h"
+#include "guest/agent/root_disk.h"
 
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
@@ -85,6 +86,9 @@ struct SandboxServices::Parts
     asio::awaitable<Result<void>> begin(bool hasTrust, bool dockerAtStart)
     {
         mountAgentLayer();
+        if (const auto grown = growFileSystem("/dev/vda", "/"); !grown) {
+            logWarning("disk", grown.error().message + " " + grown.error().detail);
+        }
         if (!names) {
             COLDFRAME_CO_CHECK(startNetwork());
             if (const auto listening = docker.listen(); !listening) {

@@ -40,6 +40,10 @@ def programs(t):
     t.check("a signal frame reaches a program without a terminal", b.status == 9 and b"got-int" in b.output, (b.status, b.output))
 
 
+    r = t.run("one", "df -B1G --output=size / | tail -1")
+    t.check("a disk larger than the image's is used whole", r.out.strip() in ("58", "59", "60"), r)
+
+
 def guest_sees(t, command, wanted):
     """Seconds until the guest shows the wanted words; one program that watches, so that emulation's starting time does not count."""
     a = t.start_exec("one", f"echo watching; for i in $(seq 150); do if {command}; then echo seen; exit 0; fi; sleep 0.1; done; exit 1")
@@ -143,7 +147,7 @@ def story(t):
     t.apply_settings()
     t.check("a root of the whole home is refused", t.refused("sandbox.create", agent="shell", workspaces=[{"path": str(t.home), "readOnly": False}],
                                                              consentEmulation=True) != "")
-    t.id = t.create("one", t.project, network={"allow": ["server.example"]})["id"]
+    t.id = t.create("one", t.project, network={"allow": ["server.example"]}, diskGiB=60)["id"]
     for part in (programs, workspace, stop_reset, deaths, remove):
         part(t)
 

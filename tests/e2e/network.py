@@ -68,6 +68,9 @@ def datagrams(t):
                      "s.sendto(b'\\x08\\0\\xf7\\xff\\0\\0\\0\\0',('203.0.113.77',0))\"; echo done")
     entry = t.logged("net", seconds=15, protocol="icmp", host="203.0.113.77")
     t.check("ICMP is refused and in the log", entry and entry[-1]["verdict"] == "denied", (r, t.log("net", protocol="icmp")))
+    r = t.run("net", "ping -c 1 -W 30 203.0.113.78; echo status $?")
+    t.check("ping of an ordinary user says at once that it is refused", "filtered" in r.out and "status 1" in r.out and r.seconds < 20, r)
+    t.check("each ping is in the log", t.logged("net", seconds=15, protocol="icmp", host="203.0.113.78", verdict="denied"))
     r = t.run("net", "getent ahosts no-dots-here wpad.local; echo status $?")
     t.check("hazard_16_a single label does not exist", "198.18" not in r.out, r)
 

@@ -38,8 +38,8 @@ alias ls='ls --color=auto' grep='grep --color=auto' ll='ls -l'
 BASHRC
 cp /home/agent/.bashrc /root/.bashrc
 printf '[ -r ~/.bashrc ] && . ~/.bashrc\n' > /home/agent/.profile
-mkdir -p /home/agent/.local/bin /home/agent/.npm-global
-printf 'prefix=/home/agent/.npm-global\nfund=false\naudit=false\nupdate-notifier=false\n' > /home/agent/.npmrc
+mkdir -p /home/agent/.local/bin
+printf 'prefix=/home/agent/.local\nfund=false\naudit=false\nupdate-notifier=false\n' > /home/agent/.npmrc
 chown -R agent:agent /home/agent
 ln -sf /usr/bin/fdfind /usr/local/bin/fd
 

@@ -48,7 +48,8 @@ makeNode() {
   cp -L "$modules/node/bin/node" "$work/node/bin/node"
   strip --strip-debug "$work/node/bin/node" 2>/dev/null || true
   cp -a "$modules/npm" "$work/node/lib/node_modules/npm"
-  rm -rf "$work/node/lib/node_modules/npm"/{docs,man}
+  # npmrc: settings of Debian's npm, which it hands on to the npm it installs and which that one does not know.
+  rm -rf "$work/node/lib/node_modules/npm"/{docs,man,npmrc}
   ln -s ../lib/node_modules/npm/bin/npm-cli.js "$work/node/bin/npm"
   ln -s ../lib/node_modules/npm/bin/npx-cli.js "$work/node/bin/npx"
   rm -rf "$work/npm-tree"
