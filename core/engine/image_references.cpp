@@ -20,10 +20,14 @@ bool isNameByte(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '+';
 }
 
-/// Below a sandbox's folder these hold what the user's files were; nothing there is ours to read.
-bool holdsWorkspaceFiles(const fs::path& folder)
+/// Below a sandbox's folder these hold what the user's files were; nothing there is ours to read. Of images only those
+/// count that stand on others: a base or an agent's disk names itself.
+bool holdsNoReferences(const fs::path& folder)
 {
-    const fs::path name = folder.filename();
+    const std::string name = folder.filename().string();
+    if (folder.parent_path().filename() == "images") {
+        return name.starts_with("base-") || name.starts_with("agent-") || name.starts_with(".");
+    }
     return name == "sync" || name == "trash";
 }
 
@@ -71,10 +75,10 @@ Result<std::set<std::string>> referencedImages(const fs::path& dataFolder)
             break;
         }
         if (fs::is_directory(status)) {
-            if ((entry.depth() == 0 && entry->path().filename() == "images") || holdsWorkspaceFiles(entry->path())) {
+            if (holdsNoReferences(entry->path())) {
                 entry.disable_recursion_pending();
             }
-        } else if (fs::is_regular_file(status)) {
+        } else if (fs::is_regular_file(status) && entry->path().parent_path() != dataFolder / "images") {
             COLDFRAME_CHECK(addReferences(entry->path(), names));
         }
     }

@@ -62,11 +62,14 @@ private slots:
         makeOverlay(m_data / "sandboxes/1/disk.qcow2", m_data / "images" / base('b') / "base.qcow2");
         makeOverlay(m_data / "elsewhere/deep/other.qcow2", m_data / "images" / base('c') / "base.qcow2");
         write(m_data / "images/current.json", R"({"base":")" + base('d') + R"("})");
+        write(m_data / "images/.verified.json", R"({"file":")" + base('d') + R"("})");
+        write(m_data / "images" / base('d') / "manifest.json", R"({"name":")" + base('d') + R"("})");
+        makeOverlay(m_data / "images/template-1/disk.qcow2", m_data / "images" / base('f') / "base.qcow2");
         write(m_data / "sandboxes/1/sync/x.json", R"({"base":")" + base('e') + R"("})");
         write(m_data / "sandboxes/1/trash/y.qcow2", "the user's own");
         const auto names = referencedImages(m_data);
         QVERIFY2(names.has_value(), names ? "" : names.error().message.c_str());
-        QCOMPARE(*names, (std::set<std::string>{base('a'), base('b'), base('c')}));
+        QCOMPARE(*names, (std::set<std::string>{base('a'), base('b'), base('c'), base('f')}));
     }
 
     void hazard_02_aDiskThatCannotBeReadMakesItUnknown()
