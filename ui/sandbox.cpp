@@ -25,7 +25,8 @@ constexpr std::array<std::pair<const char*, SandboxState>, 9> kStates = {{
     {"failed", SandboxState::Failed},
 }};
 
-QString tr(const char* text, int n = -1) { return QCoreApplication::translate("Sandbox", text, nullptr, n); }
+/// Not called tr: lupdate would look inside its brackets for a literal and miss the marked text.
+QString translated(const char* text, int n = -1) { return QCoreApplication::translate("Sandbox", text, nullptr, n); }
 
 } // namespace
 
@@ -85,18 +86,18 @@ Sandbox sandboxFromJson(const nlohmann::json& value)
 QString stateText(SandboxState state)
 {
     switch (state) {
-    case SandboxState::Absent: return tr(QT_TRANSLATE_NOOP("Sandbox", "not made yet"));
-    case SandboxState::Preparing: return tr(QT_TRANSLATE_NOOP("Sandbox", "preparing"));
-    case SandboxState::Starting: return tr(QT_TRANSLATE_NOOP("Sandbox", "starting"));
-    case SandboxState::Running: return tr(QT_TRANSLATE_NOOP("Sandbox", "running"));
-    case SandboxState::Stopping: return tr(QT_TRANSLATE_NOOP("Sandbox", "stopping"));
-    case SandboxState::Stopped: return tr(QT_TRANSLATE_NOOP("Sandbox", "stopped"));
-    case SandboxState::Resetting: return tr(QT_TRANSLATE_NOOP("Sandbox", "resetting"));
-    case SandboxState::Removing: return tr(QT_TRANSLATE_NOOP("Sandbox", "being removed"));
-    case SandboxState::Failed: return tr(QT_TRANSLATE_NOOP("Sandbox", "failed"));
+    case SandboxState::Absent: return translated(QT_TRANSLATE_NOOP("Sandbox", "not made yet"));
+    case SandboxState::Preparing: return translated(QT_TRANSLATE_NOOP("Sandbox", "preparing"));
+    case SandboxState::Starting: return translated(QT_TRANSLATE_NOOP("Sandbox", "starting"));
+    case SandboxState::Running: return translated(QT_TRANSLATE_NOOP("Sandbox", "running"));
+    case SandboxState::Stopping: return translated(QT_TRANSLATE_NOOP("Sandbox", "stopping"));
+    case SandboxState::Stopped: return translated(QT_TRANSLATE_NOOP("Sandbox", "stopped"));
+    case SandboxState::Resetting: return translated(QT_TRANSLATE_NOOP("Sandbox", "resetting"));
+    case SandboxState::Removing: return translated(QT_TRANSLATE_NOOP("Sandbox", "being removed"));
+    case SandboxState::Failed: return translated(QT_TRANSLATE_NOOP("Sandbox", "failed"));
     case SandboxState::Unknown: break;
     }
-    return tr(QT_TRANSLATE_NOOP("Sandbox", "unknown"));
+    return translated(QT_TRANSLATE_NOOP("Sandbox", "unknown"));
 }
 
 QColor stateColor(SandboxState state, const QPalette& palette)
@@ -114,19 +115,19 @@ QColor stateColor(SandboxState state, const QPalette& palette)
 QString syncText(const SyncStatus& sync)
 {
     if (sync.state == QStringLiteral("in-step")) {
-        return tr(QT_TRANSLATE_NOOP("Sandbox", "In step"));
+        return translated(QT_TRANSLATE_NOOP("Sandbox", "In step"));
     }
     if (sync.isPaused() && !sync.pauseReason.isEmpty()) {
-        return tr(QT_TRANSLATE_NOOP("Sandbox", "Paused: %1")).arg(sync.pauseReason);
+        return translated(QT_TRANSLATE_NOOP("Sandbox", "Paused: %1")).arg(sync.pauseReason);
     }
     if (sync.entriesToGo > 0) {
-        return tr(QT_TRANSLATE_NOOP("Sandbox", "%1 to go (%2)")).arg(sync.entriesToGo).arg(shownBytes(sync.bytesToGo));
+        return translated(QT_TRANSLATE_NOOP("Sandbox", "%1 to go (%2)")).arg(sync.entriesToGo).arg(shownBytes(sync.bytesToGo));
     }
     if (sync.state == QStringLiteral("offline")) {
-        return tr(QT_TRANSLATE_NOOP("Sandbox", "Offline: goes on when the sandbox runs"));
+        return translated(QT_TRANSLATE_NOOP("Sandbox", "Offline: goes on when the sandbox runs"));
     }
     if (sync.state == QStringLiteral("scanning")) {
-        return tr(QT_TRANSLATE_NOOP("Sandbox", "Looking for changes"));
+        return translated(QT_TRANSLATE_NOOP("Sandbox", "Looking for changes"));
     }
     const QString text = sync.text.isEmpty() ? sync.state : sync.text;
     return text.isEmpty() ? text : text.at(0).toUpper() + text.mid(1);

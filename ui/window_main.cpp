@@ -9,6 +9,7 @@
 #include "ui/notifier.h"
 #include "ui/single_window.h"
 #include "ui/theme.h"
+#include "ui/translations.h"
 #include "ui/tray.h"
 
 #include <QApplication>
@@ -60,6 +61,7 @@ int runWindow(int argc, char** argv)
     QApplication::setApplicationDisplayName(QStringLiteral("Coldframe"));
     QApplication::setDesktopFileName(QStringLiteral("coldframe"));
     QApplication::setQuitOnLastWindowClosed(false);
+    installTranslations(app, QLocale());
     const Wish wish = wishOf(QApplication::arguments());
     if (!wish.understood) {
         std::fputs("coldframe: the window takes only --new-sandbox FOLDER; “coldframe --help” lists the commands.\n", stderr);

@@ -1,0 +1,926 @@
+<?xml version="1.0" encoding="utf-8"?>
+<!DOCTYPE TS>
+<TS version="2.1" language="de" sourcelanguage="en">
+<context>
+    <name>Sandbox</name>
+    <message>
+        <source>not made yet</source>
+        <translation>noch nicht angelegt</translation>
+    </message>
+    <message>
+        <source>preparing</source>
+        <translation>wird vorbereitet</translation>
+    </message>
+    <message>
+        <source>starting</source>
+        <translation>startet</translation>
+    </message>
+    <message>
+        <source>running</source>
+        <translation>läuft</translation>
+    </message>
+    <message>
+        <source>stopping</source>
+        <translation>hält an</translation>
+    </message>
+    <message>
+        <source>stopped</source>
+        <translation>angehalten</translation>
+    </message>
+    <message>
+        <source>resetting</source>
+        <translation>wird zurückgesetzt</translation>
+    </message>
+    <message>
+        <source>being removed</source>
+        <translation>wird entfernt</translation>
+    </message>
+    <message>
+        <source>failed</source>
+        <translation>gescheitert</translation>
+    </message>
+    <message>
+        <source>unknown</source>
+        <translation>unbekannt</translation>
+    </message>
+    <message>
+        <source>In step</source>
+        <translation>Abgeglichen</translation>
+    </message>
+    <message>
+        <source>Paused: %1</source>
+        <translation>Angehalten: %1</translation>
+    </message>
+    <message>
+        <source>%1 to go (%2)</source>
+        <translation>noch %1 (%2)</translation>
+    </message>
+    <message>
+        <source>Offline: goes on when the sandbox runs</source>
+        <translation>Getrennt: geht weiter, wenn die Sandbox läuft</translation>
+    </message>
+    <message>
+        <source>Looking for changes</source>
+        <translation>Änderungen werden gesucht</translation>
+    </message>
+</context>
+<context>
+    <name>ask</name>
+    <message>
+        <source>Cancel</source>
+        <translation>Abbrechen</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::BlockedNotices</name>
+    <message>
+        <source>%1 was blocked</source>
+        <translation>%1 wurde blockiert</translation>
+    </message>
+    <message>
+        <source>The sandbox %1 tried to reach it.</source>
+        <translation>Die Sandbox %1 wollte dorthin.</translation>
+    </message>
+    <message>
+        <source>Allow for this sandbox</source>
+        <translation>Für diese Sandbox erlauben</translation>
+    </message>
+    <message>
+        <source>%1 is allowed for %2 from now on.</source>
+        <translation>%1 ist ab jetzt für %2 erlaubt.</translation>
+    </message>
+    <message>
+        <source>More hosts were blocked: %1</source>
+        <translation>Weitere Hosts wurden blockiert: %1</translation>
+    </message>
+    <message>
+        <source>The Network page of %1 lists them.</source>
+        <translation>Die Seite „Netzwerk“ von %1 zeigt sie.</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::DesktopNotifier</name>
+    <message>
+        <source>Open</source>
+        <translation>Öffnen</translation>
+    </message>
+    <message>
+        <source>Coldframe</source>
+        <translation>Coldframe</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::KeysDialog</name>
+    <message>
+        <source>Keys</source>
+        <translation>Schlüssel</translation>
+    </message>
+    <message>
+        <source>Keys stay in the keychain of this computer. The proxy puts them on outside the sandbox; inside, an agent only sees a placeholder.</source>
+        <translation>Schlüssel bleiben im Schlüsselbund dieses Rechners. Der Proxy setzt sie außerhalb der Sandbox ein; innen sieht ein Agent nur einen Platzhalter.</translation>
+    </message>
+    <message>
+        <source>Stored keys</source>
+        <translation>Gespeicherte Schlüssel</translation>
+    </message>
+    <message>
+        <source>Service</source>
+        <translation>Dienst</translation>
+    </message>
+    <message>
+        <source>Stored</source>
+        <translation>Gespeichert</translation>
+    </message>
+    <message>
+        <source>Variable</source>
+        <translation>Variable</translation>
+    </message>
+    <message>
+        <source>Key</source>
+        <translation>Schlüssel</translation>
+    </message>
+    <message>
+        <source>&amp;Service</source>
+        <translation>&amp;Dienst</translation>
+    </message>
+    <message>
+        <source>&amp;Key</source>
+        <translation>&amp;Schlüssel</translation>
+    </message>
+    <message>
+        <source>Remove…</source>
+        <translation>Entfernen …</translation>
+    </message>
+    <message>
+        <source>Store</source>
+        <translation>Speichern</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>Schließen</translation>
+    </message>
+    <message>
+        <source>No keychain answers in this session, so no key can be stored. Keys from the environment work without one: run for example “ANTHROPIC_API_KEY=… coldframe run”.</source>
+        <translation>In dieser Sitzung antwortet kein Schlüsselbund, also kann kein Schlüssel gespeichert werden. Schlüssel aus der Umgebung gehen auch so: zum Beispiel mit „ANTHROPIC_API_KEY=… coldframe run“.</translation>
+    </message>
+    <message>
+        <source>The keychain is locked. Unlock it in your desktop&apos;s password manager; storing a key asks for it.</source>
+        <translation>Der Schlüsselbund ist gesperrt. Entsperren Sie ihn in der Passwortverwaltung der Arbeitsumgebung; beim Speichern wird danach gefragt.</translation>
+    </message>
+    <message>
+        <source>The key for %1 is stored.</source>
+        <translation>Der Schlüssel für %1 ist gespeichert.</translation>
+    </message>
+    <message>
+        <source>The key was not stored.</source>
+        <translation>Der Schlüssel wurde nicht gespeichert.</translation>
+    </message>
+    <message>
+        <source>The engine went away before the key was stored; store it again.</source>
+        <translation>Die Engine endete, bevor der Schlüssel gespeichert war; speichern Sie ihn noch einmal.</translation>
+    </message>
+    <message>
+        <source>Remove key</source>
+        <translation>Schlüssel entfernen</translation>
+    </message>
+    <message>
+        <source>Remove the key for %1?</source>
+        <translation>Den Schlüssel für %1 entfernen?</translation>
+    </message>
+    <message>
+        <source>It is deleted from the keychain; running sandboxes cannot use it any more.</source>
+        <translation>Er wird aus dem Schlüsselbund gelöscht; laufende Sandboxes können ihn nicht mehr benutzen.</translation>
+    </message>
+    <message>
+        <source>Remove</source>
+        <translation>Entfernen</translation>
+    </message>
+    <message>
+        <source>The key for %1 is removed.</source>
+        <translation>Der Schlüssel für %1 ist entfernt.</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::MainWindow</name>
+    <message>
+        <source>Coldframe</source>
+        <translation>Coldframe</translation>
+    </message>
+    <message>
+        <source>Sandboxes</source>
+        <translation>Sandboxes</translation>
+    </message>
+    <message>
+        <source>New Sandbox…</source>
+        <translation>Neue Sandbox …</translation>
+    </message>
+    <message>
+        <source>Keys…</source>
+        <translation>Schlüssel …</translation>
+    </message>
+    <message>
+        <source>&amp;Sandbox</source>
+        <translation>&amp;Sandbox</translation>
+    </message>
+    <message>
+        <source>&amp;New Sandbox…</source>
+        <translation>&amp;Neue Sandbox …</translation>
+    </message>
+    <message>
+        <source>&amp;Keys…</source>
+        <translation>S&amp;chlüssel …</translation>
+    </message>
+    <message>
+        <source>&amp;Quit (agents go on)</source>
+        <translation>&amp;Beenden (Agenten laufen weiter)</translation>
+    </message>
+    <message>
+        <source>Engine %1 · %2</source>
+        <translation>Engine %1 · %2</translation>
+    </message>
+    <message>
+        <source>KVM</source>
+        <translation>KVM</translation>
+    </message>
+    <message>
+        <source>emulation: reduced isolation</source>
+        <translation>Emulation: verringerte Abschottung</translation>
+    </message>
+    <message>
+        <source>Connecting to the engine</source>
+        <translation>Verbindung zur Engine</translation>
+    </message>
+    <message>
+        <source>No engine</source>
+        <translation>Keine Engine</translation>
+    </message>
+    <message>
+        <source>The engine does not answer</source>
+        <translation>Die Engine antwortet nicht</translation>
+    </message>
+    <message>
+        <source>Starting the engine.</source>
+        <translation>Die Engine wird gestartet.</translation>
+    </message>
+    <message>
+        <source>Run a coding agent in its own microVM</source>
+        <translation>Einen Coding-Agenten in seiner eigenen MicroVM laufen lassen</translation>
+    </message>
+    <message>
+        <source>Choose a project folder, or drop one here. The agent works on it inside a sandbox: it reaches only the hosts that you allow, never sees your keys, and its edits come back to the folder.</source>
+        <translation>Wählen Sie einen Projektordner oder ziehen Sie einen hierher. Der Agent bearbeitet ihn in einer Sandbox: Er erreicht nur die Hosts, die Sie erlauben, sieht nie Ihre Schlüssel, und seine Änderungen kommen in den Ordner zurück.</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::NetworkModel</name>
+    <message>
+        <source>allowed</source>
+        <translation>erlaubt</translation>
+    </message>
+    <message>
+        <source>blocked</source>
+        <translation>blockiert</translation>
+    </message>
+    <message>
+        <source>failed</source>
+        <translation>gescheitert</translation>
+    </message>
+    <message>
+        <source>, key put on</source>
+        <translation>, Schlüssel eingesetzt</translation>
+    </message>
+    <message>
+        <source>%1 (%2 times)</source>
+        <translation>%1 (%2-mal)</translation>
+    </message>
+    <message>
+        <source>Time</source>
+        <translation>Zeit</translation>
+    </message>
+    <message>
+        <source>Verdict</source>
+        <translation>Urteil</translation>
+    </message>
+    <message>
+        <source>Host</source>
+        <translation>Host</translation>
+    </message>
+    <message>
+        <source>Request</source>
+        <translation>Anfrage</translation>
+    </message>
+    <message>
+        <source>Status</source>
+        <translation>Status</translation>
+    </message>
+    <message>
+        <source>Traffic</source>
+        <translation>Datenmenge</translation>
+    </message>
+    <message>
+        <source>Why</source>
+        <translation>Warum</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::NetworkPage</name>
+    <message>
+        <source>Filter connections</source>
+        <translation>Verbindungen filtern</translation>
+    </message>
+    <message>
+        <source>Filter by host, path or reason</source>
+        <translation>Nach Host, Pfad oder Grund filtern</translation>
+    </message>
+    <message>
+        <source>Which connections</source>
+        <translation>Welche Verbindungen</translation>
+    </message>
+    <message>
+        <source>All</source>
+        <translation>Alle</translation>
+    </message>
+    <message>
+        <source>Blocked and failed</source>
+        <translation>Blockiert und gescheitert</translation>
+    </message>
+    <message>
+        <source>Allowed</source>
+        <translation>Erlaubt</translation>
+    </message>
+    <message>
+        <source>Connections</source>
+        <translation>Verbindungen</translation>
+    </message>
+    <message>
+        <source>Allow for This Sandbox</source>
+        <translation>Für diese Sandbox erlauben</translation>
+    </message>
+    <message>
+        <source>Deny for This Sandbox</source>
+        <translation>Für diese Sandbox verbieten</translation>
+    </message>
+    <message>
+        <source>Allow for this sandbox</source>
+        <translation>Für diese Sandbox erlauben</translation>
+    </message>
+    <message>
+        <source>Deny</source>
+        <translation>Verbieten</translation>
+    </message>
+    <message>
+        <source>%1 is allowed from now on.</source>
+        <translation>%1 ist ab jetzt erlaubt.</translation>
+    </message>
+    <message>
+        <source>%1 is denied from now on.</source>
+        <translation>%1 ist ab jetzt verboten.</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::NewSandboxDialog</name>
+    <message>
+        <source>New Sandbox</source>
+        <translation>Neue Sandbox</translation>
+    </message>
+    <message>
+        <source>Project folder</source>
+        <translation>Projektordner</translation>
+    </message>
+    <message>
+        <source>The folder that the agent works on</source>
+        <translation>Der Ordner, an dem der Agent arbeitet</translation>
+    </message>
+    <message>
+        <source>Browse…</source>
+        <translation>Durchsuchen …</translation>
+    </message>
+    <message>
+        <source>&amp;Folder</source>
+        <translation>&amp;Ordner</translation>
+    </message>
+    <message>
+        <source>Agent</source>
+        <translation>Agent</translation>
+    </message>
+    <message>
+        <source>&amp;Agent</source>
+        <translation>&amp;Agent</translation>
+    </message>
+    <message>
+        <source>Network</source>
+        <translation>Netzwerk</translation>
+    </message>
+    <message>
+        <source>Balanced: AI services, package registries, code hosting</source>
+        <translation>Ausgewogen: KI-Dienste, Paketquellen, Code-Hosting</translation>
+    </message>
+    <message>
+        <source>Locked: only what you allow</source>
+        <translation>Gesperrt: nur was Sie erlauben</translation>
+    </message>
+    <message>
+        <source>Open: everything public</source>
+        <translation>Offen: alles Öffentliche</translation>
+    </message>
+    <message>
+        <source>Net&amp;work</source>
+        <translation>Net&amp;zwerk</translation>
+    </message>
+    <message>
+        <source>Name</source>
+        <translation>Name</translation>
+    </message>
+    <message>
+        <source>Made from agent and folder</source>
+        <translation>Aus Agent und Ordner gebildet</translation>
+    </message>
+    <message>
+        <source>&amp;Name</source>
+        <translation>&amp;Name</translation>
+    </message>
+    <message>
+        <source>Run it emulated, with reduced isolation</source>
+        <translation>Emuliert laufen lassen, mit verringerter Abschottung</translation>
+    </message>
+    <message>
+        <source>%1 Emulation is slower and no security boundary: a hostile program may break out.</source>
+        <translation>%1 Emulation ist langsamer und keine Sicherheitsgrenze: Ein feindliches Programm kann ausbrechen.</translation>
+    </message>
+    <message>
+        <source>Progress</source>
+        <translation>Fortschritt</translation>
+    </message>
+    <message>
+        <source>Create</source>
+        <translation>Anlegen</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>Abbrechen</translation>
+    </message>
+    <message>
+        <source>Write the whole path, beginning with /.</source>
+        <translation>Schreiben Sie den ganzen Pfad, beginnend mit /.</translation>
+    </message>
+    <message>
+        <source>There is no such folder.</source>
+        <translation>Diesen Ordner gibt es nicht.</translation>
+    </message>
+    <message>
+        <source>This is a file; choose a folder.</source>
+        <translation>Das ist eine Datei; wählen Sie einen Ordner.</translation>
+    </message>
+    <message>
+        <source>You may not read this folder.</source>
+        <translation>Sie dürfen diesen Ordner nicht lesen.</translation>
+    </message>
+    <message>
+        <source>This is the whole machine; choose a project folder.</source>
+        <translation>Das ist der ganze Rechner; wählen Sie einen Projektordner.</translation>
+    </message>
+    <message>
+        <source>This is your home folder, with your keys and settings; choose a project folder in it.</source>
+        <translation>Das ist Ihr Benutzerordner mit Ihren Schlüsseln und Einstellungen; wählen Sie einen Projektordner darin.</translation>
+    </message>
+    <message>
+        <source>A name has 1 to 63 letters, digits, dots, dashes or underscores and starts with a letter or a digit.</source>
+        <translation>Ein Name hat 1 bis 63 Buchstaben, Ziffern, Punkte, Binde- oder Unterstriche und beginnt mit einem Buchstaben oder einer Ziffer.</translation>
+    </message>
+    <message>
+        <source>Choose the project folder</source>
+        <translation>Den Projektordner wählen</translation>
+    </message>
+    <message>
+        <source>Asking the engine</source>
+        <translation>Die Engine wird gefragt</translation>
+    </message>
+    <message>
+        <source>Cancelling</source>
+        <translation>Wird abgebrochen</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::OverviewPage</name>
+    <message>
+        <source>State</source>
+        <translation>Zustand</translation>
+    </message>
+    <message>
+        <source>Problem</source>
+        <translation>Problem</translation>
+    </message>
+    <message>
+        <source>Isolation</source>
+        <translation>Abschottung</translation>
+    </message>
+    <message>
+        <source>Agent</source>
+        <translation>Agent</translation>
+    </message>
+    <message>
+        <source>Workspace</source>
+        <translation>Arbeitsordner</translation>
+    </message>
+    <message>
+        <source>Sync</source>
+        <translation>Abgleich</translation>
+    </message>
+    <message>
+        <source>Blocked</source>
+        <translation>Blockiert</translation>
+    </message>
+    <message>
+        <source>Size</source>
+        <translation>Größe</translation>
+    </message>
+    <message>
+        <source>Launch command</source>
+        <translation>Startbefehl</translation>
+    </message>
+    <message>
+        <source>Copy</source>
+        <translation>Kopieren</translation>
+    </message>
+    <message>
+        <source>Copy the launch command</source>
+        <translation>Den Startbefehl kopieren</translation>
+    </message>
+    <message>
+        <source>Run it in any terminal to attach to the agent in this sandbox.</source>
+        <translation>In einem beliebigen Terminal ausgeführt, verbindet er mit dem Agenten in dieser Sandbox.</translation>
+    </message>
+    <message>
+        <source>Reduced isolation: this machine has no KVM, so the sandbox is emulated. Do not run in it what you would not trust.</source>
+        <translation>Verringerte Abschottung: Dieser Rechner hat kein KVM, die Sandbox ist emuliert. Lassen Sie darin nichts laufen, dem Sie nicht trauen würden.</translation>
+    </message>
+    <message>
+        <source>Own kernel in a microVM (KVM)</source>
+        <translation>Eigener Kernel in einer MicroVM (KVM)</translation>
+    </message>
+    <message>
+        <source>%1 (read only)</source>
+        <translation>%1 (nur lesen)</translation>
+    </message>
+    <message>
+        <source>None</source>
+        <translation>Keiner</translation>
+    </message>
+    <message>
+        <source>%1 processors, %2 memory</source>
+        <translation>%1 Prozessoren, %2 Arbeitsspeicher</translation>
+    </message>
+    <message>
+        <source>No connection was blocked</source>
+        <translation>Keine Verbindung wurde blockiert</translation>
+    </message>
+    <message>
+        <source>Connections blocked: %1; the Network page lists them</source>
+        <translation>Blockierte Verbindungen: %1; die Seite „Netzwerk“ zeigt sie</translation>
+    </message>
+    <message>
+        <source>%1: %2</source>
+        <translation>%1: %2</translation>
+    </message>
+    <message>
+        <source>Go On…</source>
+        <translation>Weiter …</translation>
+    </message>
+    <message>
+        <source>Go on with the sync</source>
+        <translation>Den Abgleich fortsetzen</translation>
+    </message>
+    <message>
+        <source>Going on applies this to %1 on this computer. Files that it replaces or deletes can be brought back from the trash of the sync.</source>
+        <translation>Beim Fortsetzen wird dies in %1 auf diesem Rechner ausgeführt. Dateien, die dabei ersetzt oder gelöscht werden, können aus dem Papierkorb des Abgleichs zurückgeholt werden.</translation>
+    </message>
+    <message>
+        <source>Go On</source>
+        <translation>Weiter</translation>
+    </message>
+    <message>
+        <source>The sync&apos;s state changed meanwhile; look again.</source>
+        <translation>Der Stand des Abgleichs hat sich inzwischen geändert; sehen Sie noch einmal nach.</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::SandboxActions</name>
+    <message>
+        <source>Starting</source>
+        <translation>Wird gestartet</translation>
+    </message>
+    <message>
+        <source>Stop sandbox</source>
+        <translation>Sandbox anhalten</translation>
+    </message>
+    <message>
+        <source>Stop %1?</source>
+        <translation>%1 anhalten?</translation>
+    </message>
+    <message>
+        <source>Programs that run in it end, the agent included. Its files, installed programs and the workspace stay.</source>
+        <translation>Programme darin enden, auch der Agent. Ihre Dateien, installierte Programme und der Arbeitsordner bleiben.</translation>
+    </message>
+    <message>
+        <source>Stop</source>
+        <translation>Anhalten</translation>
+    </message>
+    <message>
+        <source>Stopping</source>
+        <translation>Wird angehalten</translation>
+    </message>
+    <message>
+        <source>Reset sandbox</source>
+        <translation>Sandbox zurücksetzen</translation>
+    </message>
+    <message>
+        <source>Reset %1 to a fresh disk?</source>
+        <translation>%1 auf eine frische Platte zurücksetzen?</translation>
+    </message>
+    <message>
+        <source>Lost: running programs, installed programs, container images and all files in the sandbox outside the workspace, the agent&apos;s session included.
+
+Kept: the workspace %1, the rules and the keys.</source>
+        <translation>Verloren: laufende Programme, installierte Programme, Container-Images und alle Dateien in der Sandbox außerhalb des Arbeitsordners, auch die Sitzung des Agenten.
+
+Erhalten: der Arbeitsordner %1, die Regeln und die Schlüssel.</translation>
+    </message>
+    <message>
+        <source>Reset</source>
+        <translation>Zurücksetzen</translation>
+    </message>
+    <message>
+        <source>Resetting</source>
+        <translation>Wird zurückgesetzt</translation>
+    </message>
+    <message>
+        <source>Remove sandbox</source>
+        <translation>Sandbox entfernen</translation>
+    </message>
+    <message>
+        <source>Remove %1?</source>
+        <translation>%1 entfernen?</translation>
+    </message>
+    <message>
+        <source>Lost: the sandbox with its disk, installed programs, rules and network log.
+
+Kept: the workspace %1 on this computer.</source>
+        <translation>Verloren: die Sandbox mit ihrer Platte, installierten Programmen, Regeln und dem Netzwerkprotokoll.
+
+Erhalten: der Arbeitsordner %1 auf diesem Rechner.</translation>
+    </message>
+    <message>
+        <source>Remove</source>
+        <translation>Entfernen</translation>
+    </message>
+    <message>
+        <source>Removing</source>
+        <translation>Wird entfernt</translation>
+    </message>
+    <message>
+        <source>Copied: %1</source>
+        <translation>Kopiert: %1</translation>
+    </message>
+    <message>
+        <source>Cancelling</source>
+        <translation>Wird abgebrochen</translation>
+    </message>
+    <message>
+        <source>This cannot be undone.</source>
+        <translation>Das lässt sich nicht rückgängig machen.</translation>
+    </message>
+    <message>
+        <source>Reset Anyway</source>
+        <translation>Trotzdem zurücksetzen</translation>
+    </message>
+    <message>
+        <source>Remove Anyway</source>
+        <translation>Trotzdem entfernen</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::SandboxDelegate</name>
+    <message>
+        <source>%1 · %2</source>
+        <translation>%1 · %2</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::SandboxModel</name>
+    <message>
+        <source>%1, %2, %3 in %4</source>
+        <translation>%1, %2, %3 in %4</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::SandboxPage</name>
+    <message>
+        <source>Dismiss</source>
+        <translation>Ausblenden</translation>
+    </message>
+    <message>
+        <source>Overview</source>
+        <translation>Übersicht</translation>
+    </message>
+    <message>
+        <source>Terminal</source>
+        <translation>Terminal</translation>
+    </message>
+    <message>
+        <source>Network</source>
+        <translation>Netzwerk</translation>
+    </message>
+    <message>
+        <source>reduced isolation</source>
+        <translation>verringerte Abschottung</translation>
+    </message>
+    <message>
+        <source>Emulated: this machine has no KVM.</source>
+        <translation>Emuliert: Dieser Rechner hat kein KVM.</translation>
+    </message>
+    <message>
+        <source>Start</source>
+        <translation>Starten</translation>
+    </message>
+    <message>
+        <source>Stop…</source>
+        <translation>Anhalten …</translation>
+    </message>
+    <message>
+        <source>Reset…</source>
+        <translation>Zurücksetzen …</translation>
+    </message>
+    <message>
+        <source>Remove…</source>
+        <translation>Entfernen …</translation>
+    </message>
+    <message>
+        <source>Progress</source>
+        <translation>Fortschritt</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>Abbrechen</translation>
+    </message>
+    <message>
+        <source>Allow for This Sandbox</source>
+        <translation>Für diese Sandbox erlauben</translation>
+    </message>
+    <message>
+        <source>%1 · %2 · %3</source>
+        <translation>%1 · %2 · %3</translation>
+    </message>
+    <message>
+        <source>%1 was blocked.</source>
+        <translation>%1 wurde blockiert.</translation>
+    </message>
+    <message>
+        <source>%1 is allowed from now on.</source>
+        <translation>%1 ist ab jetzt erlaubt.</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::TerminalPage</name>
+    <message>
+        <source>Start Agent</source>
+        <translation>Agenten starten</translation>
+    </message>
+    <message>
+        <source>Open Shell</source>
+        <translation>Shell öffnen</translation>
+    </message>
+    <message>
+        <source>No terminal is open. Start the agent in the workspace, or open a shell beside it; a stopped sandbox is started first.</source>
+        <translation>Kein Terminal ist offen. Starten Sie den Agenten im Arbeitsordner, oder öffnen Sie eine Shell daneben; eine angehaltene Sandbox wird vorher gestartet.</translation>
+    </message>
+    <message>
+        <source>Terminals</source>
+        <translation>Terminals</translation>
+    </message>
+    <message>
+        <source>Agent</source>
+        <translation>Agent</translation>
+    </message>
+    <message>
+        <source>Shell</source>
+        <translation>Shell</translation>
+    </message>
+    <message>
+        <source>%1: %2</source>
+        <translation>%1: %2</translation>
+    </message>
+    <message>
+        <source>Close terminal</source>
+        <translation>Terminal schließen</translation>
+    </message>
+    <message>
+        <source>Close this terminal?</source>
+        <translation>Dieses Terminal schließen?</translation>
+    </message>
+    <message>
+        <source>The program in it is hung up and ends.</source>
+        <translation>Das Programm darin verliert die Verbindung und endet.</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>Schließen</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::TerminalSession</name>
+    <message>
+        <source>Terminal</source>
+        <translation>Terminal</translation>
+    </message>
+    <message>
+        <source>Connecting</source>
+        <translation>Verbindung wird hergestellt</translation>
+    </message>
+    <message>
+        <source>Ended by signal %1.</source>
+        <translation>Beendet durch Signal %1.</translation>
+    </message>
+    <message>
+        <source>Ended with exit code %1.</source>
+        <translation>Beendet mit Exit-Code %1.</translation>
+    </message>
+    <message>
+        <source>The connection to the program broke.</source>
+        <translation>Die Verbindung zum Programm brach ab.</translation>
+    </message>
+    <message>
+        <source>Paste several lines</source>
+        <translation>Mehrere Zeilen einfügen</translation>
+    </message>
+    <message>
+        <source>Paste these lines into the terminal?</source>
+        <translation>Diese Zeilen in das Terminal einfügen?</translation>
+    </message>
+    <message>
+        <source>Each line may be run as a command as soon as it is pasted:
+
+%1</source>
+        <translation>Jede Zeile kann sofort nach dem Einfügen als Befehl ausgeführt werden:
+
+%1</translation>
+    </message>
+    <message>
+        <source>Paste</source>
+        <translation>Einfügen</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::TerminalWidget</name>
+    <message>
+        <source>Terminal</source>
+        <translation>Terminal</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::Tray</name>
+    <message>
+        <source>Coldframe</source>
+        <translation>Coldframe</translation>
+    </message>
+    <message>
+        <source>Open Coldframe</source>
+        <translation>Coldframe öffnen</translation>
+    </message>
+    <message>
+        <source>New Sandbox…</source>
+        <translation>Neue Sandbox …</translation>
+    </message>
+    <message>
+        <source>Quit (agents go on)</source>
+        <translation>Beenden (Agenten laufen weiter)</translation>
+    </message>
+    <message>
+        <source>Coldframe: running sandboxes: %1</source>
+        <translation>Coldframe: laufende Sandboxes: %1</translation>
+    </message>
+    <message>
+        <source>%1 (%2)</source>
+        <translation>%1 (%2)</translation>
+    </message>
+    <message>
+        <source>Open</source>
+        <translation>Öffnen</translation>
+    </message>
+    <message>
+        <source>Stop…</source>
+        <translation>Anhalten …</translation>
+    </message>
+    <message>
+        <source>Start</source>
+        <translation>Starten</translation>
+    </message>
+    <message>
+        <source>Reset…</source>
+        <translation>Zurücksetzen …</translation>
+    </message>
+    <message>
+        <source>Copy Launch Command</source>
+        <translation>Startbefehl kopieren</translation>
+    </message>
+</context>
+</TS>
