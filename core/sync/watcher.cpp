@@ -2,6 +2,7 @@
 #include "sync/watcher.h"
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 #include <sys/inotify.h>
 

@@ -27,6 +27,8 @@ using namespace std::chrono_literals;
 
 constexpr auto kStartLimit = 60s;
 constexpr auto kCallLimit = 20s;
+/// At its very first use libvirt asks every QEMU of the machine what it can do, which takes long on a busy machine.
+constexpr auto kFirstCallLimit = 120s;
 constexpr const char* kTimeoutMessage
     = "libvirt's session daemon does not answer. End it (pkill -u $USER libvirtd; running sandboxes live on) and try again.";
 constexpr const char* kNamePrefix = "coldframe-";
@@ -164,10 +166,14 @@ public:
     Result<T> withConnection(std::function<Result<T>(const LibvirtConnection&)> call)
     {
         auto self = shared_from_this();
-        return limitedCall(kCallLimit, kTimeoutMessage, [self, call]() -> Result<T> {
+        const auto limit = m_hasAnswered ? kCallLimit : kFirstCallLimit;
+        return limitedCall(limit, kTimeoutMessage, [self, call]() -> Result<T> {
             for (int attempt = 0;; ++attempt) {
                 COLDFRAME_TRY(auto connection, self->connection());
                 auto result = call(*connection);
+                if (result) {
+                    self->m_hasAnswered = true;
+                }
                 if (result || attempt == 1 || virConnectIsAlive(connection->get()) == 1) {
                     return result;
                 }
@@ -207,6 +213,7 @@ private:
     bool m_wasLost = false;
     bool m_refresh = false;
     bool m_stop = false;
+    std::atomic<bool> m_hasAnswered = false;
     std::thread m_worker;
 };
 
