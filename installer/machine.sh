@@ -20,13 +20,22 @@ distributionColumn() {
 
 distributionIsTested() { case "$(distributionColumn)" in 3 | 4) return 0 ;; *) return 1 ;; esac; }
 
-# "why<TAB>packages" for each line of the table with one of the given uses.
+distributionName() { . /etc/os-release && echo "${PRETTY_NAME:-${ID:-This system}}"; }
+
+# "why<TAB>packages" for each line of the table with one of the given uses: column, uses.
+namedPackages() {
+  local column=$1
+  shift
+  awk -F'\t' -v column="$column" -v uses=" $* " '!/^#/ && index(uses, " " $1 " ") && $column != "-" { print $2 "\t" $column }' \
+    "$(dirname "${BASH_SOURCE[0]}")/packages.tsv"
+}
+
+# The same for this machine; fails when it is not in the table.
 neededPackages() {
-  local column table
+  local column
   column=$(distributionColumn)
-  table=$(dirname "${BASH_SOURCE[0]}")/packages.tsv
   [ -n "$column" ] || return 1
-  awk -F'\t' -v column="$column" -v uses=" $* " '!/^#/ && index(uses, " " $1 " ") && $column != "-" { print $2 "\t" $column }' "$table"
+  namedPackages "$column" "$@"
 }
 
 packageIsInstalled() {
@@ -47,19 +56,42 @@ missingPackages() {
   done
 }
 
-# Installs packages given as arguments; needs root or sudo.
+# What installs packages here, for a person to type.
+installCommand() {
+  case "$(distributionColumn)" in
+    3 | 4 | 5) echo apt-get install --no-install-recommends ;;
+    6) echo dnf install ;;
+    7) echo pacman -S --needed ;;
+    8) echo zypper install ;;
+  esac
+}
+
+# Installs packages given as arguments; needs root or sudo. With $log set and showApt there (installer/progress.sh), apt's
+# own words go there and its progress is shown.
 installPackages() {
   local asRoot=()
   [ "$(id -u)" = 0 ] || asRoot=(sudo)
   case "$(distributionColumn)" in
     3 | 4 | 5)
-      "${asRoot[@]}" apt-get -q update &&
-        "${asRoot[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "$@" ;;
+      if [ -n "${log:-}" ] && declare -F showApt >/dev/null; then
+        aptInstall "$@" 2>&1 | showApt "$log"
+      else
+        aptInstall "$@"
+      fi
+      ;;
     6) "${asRoot[@]}" dnf -y install "$@" ;;
     7) "${asRoot[@]}" pacman -S --needed --noconfirm "$@" ;;
     8) "${asRoot[@]}" zypper --non-interactive install "$@" ;;
     *) return 1 ;;
   esac
+}
+
+aptInstall() {
+  local apt=("${asRoot[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o APT::Status-Fd=1 -o DPkg::Lock::Timeout=120)
+  # An installation that was interrupted is finished first.
+  "${asRoot[@]}" env DEBIAN_FRONTEND=noninteractive dpkg --configure -a &&
+    "${apt[@]}" update && # a source that does not answer matters only when something needed is missing then
+    "${apt[@]}" --fix-broken --no-install-recommends install "$@"
 }
 
 # A first free range of 65536 ids after those in the file.
@@ -79,21 +111,37 @@ ensureUser() {
   fi
 }
 
-# As root: the runtime folder that a log-in session would have made.
+# As root: the runtime folder that a log-in session would have made, and at every start of the machine where systemd can.
 ensureRuntimeFolder() {
   local uid
   uid=$(id -u "$1")
+  [ -d "/run/user/$uid" ] && return
+  if [ -d /run/systemd/system ] && loginctl enable-linger "$1" 2>/dev/null; then
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+      [ -d "/run/user/$uid" ] && return
+      sleep 0.3
+    done
+  fi
   install -d -m 0755 /run/user
-  [ -d "/run/user/$uid" ] || install -d -m 0700 -o "$1" -g "$(id -g "$1")" "/run/user/$uid"
+  install -d -m 0700 -o "$1" -g "$(id -g "$1")" "/run/user/$uid"
 }
 
-# As root: runs a command as the user, with a session's variables and without a controlling terminal.
-asUser() {
-  local name=$1
+# As root: runs a command as the user, with a session's variables and without a controlling terminal. Ctrl-C, which therefore
+# does not reach the command, is passed on to it.
+asUserWithInput() {
+  local name=$1 home uid child status=0
   shift
-  local home uid
   home=$(getent passwd "$name" | cut -d: -f6)
   uid=$(id -u "$name")
+  local unset=(-u DBUS_SESSION_BUS_ADDRESS -u SUDO_USER) variable
+  for variable in $(compgen -e XDG_); do unset+=(-u "$variable"); done
   (cd "$home" && exec setsid --wait setpriv --reuid "$name" --regid "$(id -g "$name")" --init-groups \
-    env -u DBUS_SESSION_BUS_ADDRESS -u SUDO_USER HOME="$home" USER="$name" LOGNAME="$name" XDG_RUNTIME_DIR="/run/user/$uid" "$@" < /dev/null)
+    env "${unset[@]}" HOME="$home" USER="$name" LOGNAME="$name" XDG_RUNTIME_DIR="/run/user/$uid" "$@") <&0 &
+  child=$!
+  trap 'kill -TERM -- "-$child" 2>/dev/null; wait "$child"; exit 130' INT TERM HUP
+  wait "$child" || status=$?
+  trap - INT TERM HUP
+  return "$status"
 }
+
+asUser() { asUserWithInput "$@" < /dev/null; }
