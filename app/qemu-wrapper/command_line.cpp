@@ -13,8 +13,8 @@ namespace {
 using nlohmann::json;
 
 /// Options that reach outside the machine and that no Coldframe machine has.
-constexpr std::array<std::string_view, 11> kForbidden{"-netdev", "-nic",     "-net",    "-fsdev", "-virtfs", "-hda",
-                                                      "-cdrom",  "-drive", "-plugin", "-incoming", "-usbdevice"};
+constexpr std::array<std::string_view, 10> kForbidden{"-netdev", "-nic",     "-net",    "-fsdev", "-virtfs", "-hda",
+                                                      "-cdrom",  "-drive", "-plugin", "-usbdevice"};
 
 tl::unexpected<Error> unreadable(const std::string& option)
 {
@@ -84,6 +84,10 @@ Result<Needs> needsOf(const std::vector<std::string>& arguments)
             break;
         }
         const std::string& value = arguments[index + 1];
+        if (option == "-incoming" && value != "defer") {
+            // "defer": libvirt passes an open descriptor later. Anything else names a place to read from.
+            return fail(ErrorCode::NotAllowed, "QEMU was asked for -incoming " + value + ", which Coldframe never uses.");
+        }
         if (option == "-machine") {
             hasMachine = true;
             needs.isProbe = value == "none" || value.rfind("none,", 0) == 0;

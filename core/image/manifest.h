@@ -18,7 +18,7 @@ struct Manifest
         std::string sha256{}; ///< lower-case hex
         std::uint64_t size = 0;
     };
-    std::string kind{}; ///< "base" or "agent"
+    std::string kind{}; ///< "base", "agent" or "template"
     std::string name{}; ///< the folder's name, which ends in a sha256 over the parts
     std::map<std::string, Part> parts{};
     std::string guestSha256{};   ///< base: the coldframe-guest in its initrd

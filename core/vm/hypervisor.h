@@ -5,6 +5,7 @@
 #include "vm/machine_description.h"
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -29,6 +30,7 @@ enum class StopReason {
     Shutdown,  ///< the guest powered itself off (or reset itself: a panic ends so too)
     Destroyed, ///< somebody asked for it: destroy(), or another libvirt tool
     Crashed,   ///< QEMU died or was killed
+    Saved,     ///< its memory was written to a file by save()
     Unknown,   ///< gone when libvirt came back after an absence
 };
 
@@ -71,6 +73,16 @@ public:
 
     /// Verifies the disks, starts the microVM and lets it run. AlreadyExists when the sandbox's domain exists.
     virtual Result<void> start(const MachineDescription& machine) = 0;
+
+    /// Writes the microVM's memory and devices to `file` (replaced when there) and ends it (virDomainSave()). Up to 120 s;
+    /// after an error the microVM may live on. Its disk must stay as it is for as long as the file is of use.
+    virtual Result<void> save(const std::string& sandboxId, const std::filesystem::path& file) = 0;
+
+    /// Starts `machine` from memory that save() wrote, any number of times and beside the others. Its devices, sizes, kernel
+    /// line and accelerator must be those of the saved one; names, socket paths and disk files are its own, and its disk's
+    /// content that of the moment of the save. What libvirt reads is written anew from `machine`, never taken from the file.
+    /// Corrupt when the file is not a save image that we know.
+    virtual Result<void> restore(const MachineDescription& machine, const std::filesystem::path& file) = 0;
 
     /// Ends the microVM at once, as by pulling the plug. Success when there is none.
     virtual Result<void> destroy(const std::string& sandboxId) = 0;

@@ -8,8 +8,11 @@
 #include "vm/libvirt_connection.h"
 #include "vm/libvirt_event_loop.h"
 #include "vm/limited_call.h"
+#include "vm/memory_feed.h"
 #include "vm/qcow2.h"
+#include "vm/save_image.h"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <cstdlib>
@@ -29,6 +32,7 @@ constexpr auto kStartLimit = 60s;
 constexpr auto kCallLimit = 20s;
 /// At its very first use libvirt asks every QEMU of the machine what it can do, which takes long on a busy machine.
 constexpr auto kFirstCallLimit = 120s;
+constexpr auto kSaveLimit = 120s;
 constexpr const char* kTimeoutMessage
     = "libvirt's session daemon does not answer. End it (pkill -u $USER libvirtd; running sandboxes live on) and try again.";
 constexpr const char* kNamePrefix = "coldframe-";
@@ -111,11 +115,30 @@ std::pair<StopReason, std::string> explainStop(int detail)
     switch (detail) {
     case VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN: return {StopReason::Shutdown, "The microVM shut itself down."};
     case VIR_DOMAIN_EVENT_STOPPED_DESTROYED: return {StopReason::Destroyed, "The microVM was switched off."};
+    case VIR_DOMAIN_EVENT_STOPPED_SAVED: return {StopReason::Saved, "The microVM's memory was saved."};
     case VIR_DOMAIN_EVENT_STOPPED_CRASHED:
     case VIR_DOMAIN_EVENT_STOPPED_FAILED:
         return {StopReason::Crashed, "The microVM's process (QEMU) ended unexpectedly."};
     default: return {StopReason::Unknown, "The microVM ended."};
     }
+}
+
+constexpr std::string_view kStartFailed = "The sandbox could not be started";
+
+/// Starts the machine from a saved memory, which is passed through a pipe beside its sockets.
+Result<DomainHandle> restoreDomain(const LibvirtConnection& usable, const MachineDescription& machine, const std::string& header,
+                                   const std::filesystem::path& memory, std::uint64_t streamOffset)
+{
+    const auto fifo = machine.controlSocket.parent_path() / "memory.fifo";
+    COLDFRAME_TRY(const auto feed, MemoryFeed::start(fifo, header, memory, streamOffset));
+    if (virDomainRestoreFlags(usable.get(), fifo.c_str(), nullptr, VIR_DOMAIN_SAVE_RUNNING) < 0) {
+        return tl::unexpected(translateLibvirtFailure(lastLibvirtFailure(), kStartFailed));
+    }
+    DomainHandle domain(virDomainLookupByName(usable.get(), domainName(machine.sandboxId).c_str()));
+    if (!domain) {
+        return tl::unexpected(translateLibvirtFailure(lastLibvirtFailure(), kStartFailed));
+    }
+    return domain;
 }
 
 } // namespace
@@ -157,16 +180,18 @@ public:
         m_wake.notify_all();
     }
 
-    Result<void> start(const MachineDescription& machine);
+    Result<void> start(const MachineDescription& machine, const std::optional<std::filesystem::path>& memory);
+    Result<void> save(const std::string& sandboxId, const std::filesystem::path& file);
     Result<void> destroy(const std::string& sandboxId);
     void endConsole(const std::string& sandboxId);
 
     /// Runs `call` with a live connection; once more with a new one when the connection turned out to be dead.
     template <typename T>
-    Result<T> withConnection(std::function<Result<T>(const LibvirtConnection&)> call)
+    Result<T> withConnection(std::function<Result<T>(const LibvirtConnection&)> call,
+                             std::chrono::milliseconds limit = kCallLimit)
     {
         auto self = shared_from_this();
-        const auto limit = m_hasAnswered ? kCallLimit : kFirstCallLimit;
+        limit = std::max<std::chrono::milliseconds>(limit, m_hasAnswered ? kCallLimit : kFirstCallLimit);
         return limitedCall(limit, kTimeoutMessage, [self, call]() -> Result<T> {
             for (int attempt = 0;; ++attempt) {
                 COLDFRAME_TRY(auto connection, self->connection());
@@ -192,7 +217,9 @@ private:
     };
 
     Result<std::shared_ptr<LibvirtConnection>> connection();
-    Result<void> create(const MachineDescription& machine, const std::string& xml, const std::atomic<bool>& abandoned);
+    using Launch = std::function<Result<DomainHandle>(const LibvirtConnection&)>;
+    Result<void> create(const MachineDescription& machine, const Launch& launch, const std::atomic<bool>& abandoned);
+    Result<DomainHandle> boot(const LibvirtConnection& usable, const MachineDescription& machine, const std::string& xml);
     void lost(const LibvirtConnection* connection);
     void onLifecycle(const std::string& name, int event, int detail);
     void reconcile(const std::vector<Domain>& present);
@@ -391,20 +418,30 @@ void LibvirtHypervisor::Impl::work()
     }
 }
 
-Result<void> LibvirtHypervisor::Impl::start(const MachineDescription& machine)
+Result<void> LibvirtHypervisor::Impl::start(const MachineDescription& machine, const std::optional<std::filesystem::path>& memory)
 {
     if (machine.owner != m_owner) {
         return fail(ErrorCode::InvalidArgument, "The machine belongs to another engine.");
     }
     COLDFRAME_TRY(auto xml, domainXml(machine));
     COLDFRAME_CHECK(verifyDisks(machine));
-    COLDFRAME_TRY(const auto memory, hostMemory());
-    COLDFRAME_CHECK(checkMemory(memory, machine.memoryMiB));
+    COLDFRAME_TRY(const auto available, hostMemory());
+    COLDFRAME_CHECK(checkMemory(available, machine.memoryMiB));
 
     const auto self = shared_from_this();
+    Launch launch;
+    if (memory) {
+        COLDFRAME_TRY(const SaveImage saved, readSaveImage(*memory));
+        COLDFRAME_TRY(const std::string header, saveHeader(xml));
+        launch = [machine, header, saved, file = *memory](const LibvirtConnection& usable) {
+            return restoreDomain(usable, machine, header, file, saved.streamOffset);
+        };
+    } else {
+        launch = [self, machine, xml](const LibvirtConnection& usable) { return self->boot(usable, machine, xml); };
+    }
     const auto abandoned = std::make_shared<std::atomic<bool>>(false);
-    auto result = limitedCall(kStartLimit, kTimeoutMessage, [self, machine, xml, abandoned]() -> Result<void> {
-        return self->create(machine, xml, *abandoned);
+    auto result = limitedCall(kStartLimit, kTimeoutMessage, [self, machine, launch, abandoned]() -> Result<void> {
+        return self->create(machine, launch, *abandoned);
     });
     if (!result && result.error().code == ErrorCode::Timeout) {
         *abandoned = true;
@@ -412,10 +449,35 @@ Result<void> LibvirtHypervisor::Impl::start(const MachineDescription& machine)
     return result;
 }
 
-Result<void> LibvirtHypervisor::Impl::create(const MachineDescription& machine, const std::string& xml,
+/// Boots the machine with its console read.
+Result<DomainHandle> LibvirtHypervisor::Impl::boot(const LibvirtConnection& usable, const MachineDescription& machine,
+                                                   const std::string& xml)
+{
+    // Paused first, so that the console is read from the guest's first instruction on.
+    DomainHandle domain(virDomainCreateXML(usable.get(), xml.c_str(), VIR_DOMAIN_START_PAUSED));
+    if (!domain) {
+        return tl::unexpected(translateLibvirtFailure(lastLibvirtFailure(), kStartFailed));
+    }
+    auto console = ConsoleRecorder::start(machine.consoleSocket, machine.consoleLog, kConsoleLogBytes);
+    if (!console) {
+        virDomainDestroy(domain.get());
+        return tl::unexpected(console.error());
+    }
+    {
+        const std::lock_guard lock(m_mutex);
+        m_consoles[machine.sandboxId] = std::move(*console);
+    }
+    if (virDomainResume(domain.get()) < 0) {
+        auto failure = translateLibvirtFailure(lastLibvirtFailure(), kStartFailed);
+        virDomainDestroy(domain.get());
+        return tl::unexpected(std::move(failure));
+    }
+    return domain;
+}
+
+Result<void> LibvirtHypervisor::Impl::create(const MachineDescription& machine, const Launch& launch,
                                              const std::atomic<bool>& abandoned)
 {
-    constexpr std::string_view kWhat = "The sandbox could not be started";
     COLDFRAME_TRY(auto usable, connection());
     if (virConnectIsAlive(usable->get()) != 1) {
         lost(usable.get());
@@ -427,33 +489,16 @@ Result<void> LibvirtHypervisor::Impl::create(const MachineDescription& machine, 
             return fail(ErrorCode::AlreadyExists, "The sandbox's microVM runs already.");
         }
     }
-    const auto giveUp = [&](virDomainPtr domain, Error error) {
-        if (domain != nullptr) {
-            virDomainDestroy(domain);
-        }
+    auto domain = launch(*usable);
+    if (domain && abandoned) {
+        virDomainDestroy(domain->get());
+        domain = fail(ErrorCode::Timeout, kTimeoutMessage);
+    }
+    if (!domain) {
         const std::lock_guard lock(m_mutex);
         m_known.erase(machine.sandboxId);
         m_consoles.erase(machine.sandboxId);
-        return tl::unexpected(std::move(error));
-    };
-    // Paused first, so that the console is read from the guest's first instruction on.
-    const DomainHandle domain(virDomainCreateXML(usable->get(), xml.c_str(), VIR_DOMAIN_START_PAUSED));
-    if (!domain) {
-        return giveUp(nullptr, translateLibvirtFailure(lastLibvirtFailure(), kWhat));
-    }
-    auto console = ConsoleRecorder::start(machine.consoleSocket, machine.consoleLog, kConsoleLogBytes);
-    if (!console) {
-        return giveUp(domain.get(), console.error());
-    }
-    {
-        const std::lock_guard lock(m_mutex);
-        m_consoles[machine.sandboxId] = std::move(*console);
-    }
-    if (virDomainResume(domain.get()) < 0) {
-        return giveUp(domain.get(), translateLibvirtFailure(lastLibvirtFailure(), kWhat));
-    }
-    if (abandoned) {
-        return giveUp(domain.get(), Error{ErrorCode::Timeout, kTimeoutMessage, {}});
+        return tl::unexpected(domain.error());
     }
     bool isUnannounced = false;
     {
@@ -467,6 +512,30 @@ Result<void> LibvirtHypervisor::Impl::create(const MachineDescription& machine, 
               "The microVM is running."});
     }
     return {};
+}
+
+Result<void> LibvirtHypervisor::Impl::save(const std::string& sandboxId, const std::filesystem::path& file)
+{
+    const std::string name = domainName(sandboxId);
+    const std::string owner = m_owner;
+    return withConnection<void>(
+        [name, owner, file](const LibvirtConnection& usable) -> Result<void> {
+            constexpr std::string_view kWhat = "The sandbox's memory could not be saved";
+            const DomainHandle domain(virDomainLookupByName(usable.get(), name.c_str()));
+            if (!domain) {
+                return tl::unexpected(translateLibvirtFailure(lastLibvirtFailure(), kWhat));
+            }
+            const auto metadata = readMetadata(domain.get());
+            if (!metadata || metadata->owner != owner) {
+                return fail(ErrorCode::NotAllowed, "The microVM “" + name + "” belongs to another Coldframe engine.");
+            }
+            if (virDomainSaveFlags(domain.get(), file.c_str(), nullptr, VIR_DOMAIN_SAVE_RUNNING) < 0) {
+                return tl::unexpected(translateLibvirtFailure(lastLibvirtFailure(), kWhat));
+            }
+            COLDFRAME_CHECK(readSaveImage(file));
+            return {};
+        },
+        kSaveLimit);
 }
 
 Result<void> LibvirtHypervisor::Impl::destroy(const std::string& sandboxId)
@@ -521,7 +590,17 @@ void LibvirtHypervisor::setEventHandler(EventHandler handler)
 
 Result<void> LibvirtHypervisor::start(const MachineDescription& machine)
 {
-    return m_impl->start(machine);
+    return m_impl->start(machine, std::nullopt);
+}
+
+Result<void> LibvirtHypervisor::save(const std::string& sandboxId, const std::filesystem::path& file)
+{
+    return m_impl->save(sandboxId, file);
+}
+
+Result<void> LibvirtHypervisor::restore(const MachineDescription& machine, const std::filesystem::path& file)
+{
+    return m_impl->start(machine, file);
 }
 
 Result<void> LibvirtHypervisor::destroy(const std::string& sandboxId)
