@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "engine/idle_watch.h"
 #include "engine/image_references.h"
+#include "engine/warm_start.h"
 #include "policy/presets.h"
 #include "vm/libvirt_hypervisor.h"
 
@@ -169,6 +170,12 @@ int run(int argc, char** argv)
     SystemProcessRunner runner;
     image::ImageStore imageStore(image::ImageStore::Places::standard(), runner);
     engine::ImageAdapter images(imageStore);
+    // By its real name: what is written into disks must not depend on a link that may be moved.
+    std::error_code notThere;
+    const auto imageFolder = std::filesystem::weakly_canonical(image::ImageStore::Places::standard().images, notThere);
+    image::TemplateStore templates(imageFolder);
+    engine::WarmStart warmStart(io, pool, hypervisor, templates, imageFolder);
+    warmStart.setEnabled(settings->warmStart);
     engine::CatalogAdapter agents(std::move(*catalog));
     const std::unique_ptr<secrets::KeyStore> keyStore = secrets::makeKeychainStore(paths::dataFolder());
     KeyBridge keys(io, application, *keyStore);
@@ -179,6 +186,8 @@ int run(int argc, char** argv)
                               pool,
                               hypervisor,
                               images,
+                              templates,
+                              warmStart,
                               agents,
                               keys,
                               **record,

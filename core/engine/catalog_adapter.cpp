@@ -120,6 +120,12 @@ Result<GuestImage> ImageAdapter::ensureImage(const Steps& steps)
     return GuestImage{found.id, found.kernel, found.initrd, found.baseDisk};
 }
 
+Result<GuestImage> ImageAdapter::currentImage()
+{
+    COLDFRAME_TRY(image::Image found, m_store.current());
+    return GuestImage{found.id, found.kernel, found.initrd, found.baseDisk};
+}
+
 Result<GuestImage> ImageAdapter::pinnedImage(const std::string& id)
 {
     COLDFRAME_TRY(image::Image found, m_store.pinned(id));
@@ -129,7 +135,7 @@ Result<GuestImage> ImageAdapter::pinnedImage(const std::string& id)
 Result<std::filesystem::path> ImageAdapter::ensureAgentLayer(const std::string& agent, const std::string& npmPackage,
                                                              const Steps& steps)
 {
-    COLDFRAME_TRY(image::AgentLayer layer, m_store.ensureAgentLayer({agent, {npmPackage}}, controlOf(steps, "agent")));
+    COLDFRAME_TRY(image::AgentLayer layer, m_store.ensureAgentLayer({agent, {npmPackage}, vm::kAgentSlotBytes}, controlOf(steps, "agent")));
     return layer.disk;
 }
 

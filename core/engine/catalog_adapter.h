@@ -36,6 +36,7 @@ public:
     explicit ImageAdapter(image::ImageStore& store) : m_store(store) {}
 
     Result<GuestImage> ensureImage(const Steps& steps) override;
+    Result<GuestImage> currentImage() override;
     Result<GuestImage> pinnedImage(const std::string& id) override;
     Result<std::filesystem::path> ensureAgentLayer(const std::string& agent, const std::string& npmPackage,
                                                    const Steps& steps) override;

@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "channel/pump.h"
 #include "engine/blocking.h"
+#include "engine/warm_start.h"
 
 #include <asio/post.hpp>
 #include <nlohmann/json.hpp>
@@ -113,7 +114,17 @@ asio::awaitable<Result<json>> Engine::call(std::string method, json params, api:
         const bool force = params.value("force", false);
         const Steps steps = stepsOf(context);
         auto handleImage = [this, build, force, steps] { return m_o.image(build, force, steps); };
-        co_return co_await onPool(m_o.parts.pool, std::move(handleImage));
+        Result<json> answer = co_await onPool(m_o.parts.pool, std::move(handleImage));
+        if (answer && build) {
+            const Result<void> warm =
+                co_await m_o.parts.warmStart.ensureUsual(m_o.parts.images, m_o.parts.acceleration().acceleration, steps);
+            if (!warm && warm.error().code == ErrorCode::Cancelled) {
+                co_return tl::unexpected(warm.error());
+            }
+            // Without a template sandboxes start as well, only slower.
+            (*answer)["template"] = warm.has_value();
+        }
+        co_return answer;
     }
     if (family == "policy") {
         co_return co_await policyCall(std::move(method), std::move(params));

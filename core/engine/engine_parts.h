@@ -5,6 +5,7 @@
 #include "engine/agent_plan.h"
 #include "engine/sandbox_record.h"
 #include "engine/settings.h"
+#include "image/template_store.h"
 #include "vm/acceleration.h"
 #include "vm/hypervisor.h"
 
@@ -50,6 +51,8 @@ public:
     virtual ~ImageProvider() = default;
     /// The current image, built first when there is none.
     virtual Result<GuestImage> ensureImage(const Steps& steps) = 0;
+    /// The current image as it stands; NotFound when there is none.
+    virtual Result<GuestImage> currentImage() = 0;
     /// An image a disk was made on; Corrupt or NotFound names the part.
     virtual Result<GuestImage> pinnedImage(const std::string& id) = 0;
     /// The agent's layer as a qcow2 file; built on first use.
@@ -76,6 +79,8 @@ public:
     virtual Result<nlohmann::json> append(const nlohmann::json& connection) = 0;
 };
 
+class WarmStart;
+
 /// What every sandbox uses; owned by the engine and outliving them all. io's thread, but for what says otherwise.
 struct EngineParts
 {
@@ -83,6 +88,8 @@ struct EngineParts
     asio::thread_pool& pool;
     vm::Hypervisor& hypervisor;
     ImageProvider& images;
+    image::TemplateStore& templates;
+    WarmStart& warmStart;
     AgentCatalog& agents;
     KeySource& keys;
     ConnectionRecord& record;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The API's handlers for rules and settings.
 #include "engine/engine.h"
+#include "engine/warm_start.h"
 
 #include "base/log.h"
 #include "base/random.h"
@@ -181,6 +182,7 @@ asio::awaitable<Result<json>> Engine::settingsCall(std::string method, json para
             co_return tl::unexpected(saved.error());
         }
         m_o.parts.settings = std::move(*settings);
+        m_o.parts.warmStart.setEnabled(m_o.parts.settings.warmStart);
         policyChangedEverywhere();
     } else if (method != "settings.get") {
         co_return tl::unexpected(api::unknownMethod(method));

@@ -14,7 +14,7 @@ asio::awaitable<void> leaveWhenIdle(asio::io_context& io, api::Server& server, R
     auto lastBusy = std::chrono::steady_clock::now();
     while (!io.stopped()) {
         co_await pause(5s);
-        const bool busy = registry.anyActive() || server.clientCount() > 0 || server.runningCalls() > 0 || server.attachmentCount() > 0;
+        const bool busy = registry.anyActive() || registry.isMakingTemplate() || server.clientCount() > 0 || server.runningCalls() > 0 || server.attachmentCount() > 0;
         if (busy || settings.idleMinutes <= 0) {
             lastBusy = std::chrono::steady_clock::now();
         } else if (std::chrono::steady_clock::now() - lastBusy > std::chrono::minutes(settings.idleMinutes)) {

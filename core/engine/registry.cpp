@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "engine/blocking.h"
+#include "engine/warm_start.h"
 
 #include <algorithm>
 #include <asio/co_spawn.hpp>
@@ -74,6 +75,10 @@ asio::awaitable<void> Registry::load()
         asio::co_spawn(
             m_parts.io, [](std::shared_ptr<Sandbox> sandbox) -> asio::awaitable<void> { co_await sandbox->adopt(); }(found->second),
             asio::detached);
+    }
+    const Steps quietly;
+    if (auto made = co_await m_parts.warmStart.ensureUsual(m_parts.images, m_parts.acceleration().acceleration, quietly); !made) {
+        logInfo("template", made.error().message + " " + made.error().detail);
     }
 }
 
@@ -171,6 +176,8 @@ bool Registry::anyActive() const
         return state != SandboxState::Stopped && state != SandboxState::Failed;
     });
 }
+
+bool Registry::isMakingTemplate() const { return m_parts.warmStart.isMaking(); }
 
 void Registry::onDomainEvent(const vm::DomainEvent& event)
 {

@@ -41,6 +41,7 @@ public:
     Result<std::shared_ptr<Sandbox>> create(const CreateRequest& request);
     void forget(const std::string& id) { m_sandboxes.erase(id); }
     bool anyActive() const;
+    bool isMakingTemplate() const;
     void onDomainEvent(const vm::DomainEvent& event);
     const std::vector<std::string>& problems() const { return m_problems; }
 

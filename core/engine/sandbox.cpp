@@ -118,238 +118,6 @@ asio::awaitable<Result<void>> Sandbox::start(Steps steps)
     co_return co_await bringUp(steps);
 }
 
-asio::awaitable<Result<void>> Sandbox::bringUp(Steps steps)
-{
-    *m_stopTrying = true;
-    m_stopTrying = std::make_shared<bool>(false);
-    transition(SandboxEvent::StartAsked);
-    GuestImage image;
-    Result<void> done = co_await prepareDisk(steps, image);
-    if (done) {
-        transition(SandboxEvent::Prepared);
-        done = co_await bootAndConnect(steps, image);
-    }
-    if (done) {
-        done = co_await startSync(steps);
-    }
-    if (done && m_record.state == SandboxState::Starting) {
-        transition(SandboxEvent::Ready);
-        co_return done;
-    }
-    const Error error = done ? Error{ErrorCode::Closed, "The sandbox ended while it was starting.", m_record.problem} : done.error();
-    closeLinks();
-    const std::string id = m_record.id;
-    auto endVm = [&hypervisor = m_parts.hypervisor, id] { return hypervisor.destroy(id); };
-    (void)co_await onPool(m_parts.pool, std::move(endVm));
-    m_vmAlive = false;
-    failWith(error);
-    if (error.code == ErrorCode::Cancelled) {
-        m_record.state = SandboxState::Stopped;
-        m_record.problem.clear();
-        (void)save();
-        changed();
-    }
-    co_return tl::unexpected(error);
-}
-
-asio::awaitable<Result<void>> Sandbox::prepareDisk(const Steps& steps, GuestImage& image)
-{
-    Result<AgentPlan> plan = m_parts.agents.plan(m_record);
-    if (!plan) {
-        co_return tl::unexpected(plan.error());
-    }
-    const std::string imageId = m_record.imageId;
-    auto findImage = [&images = m_parts.images, imageId, steps] {
-        return imageId.empty() ? images.ensureImage(steps) : images.pinnedImage(imageId);
-    };
-    Result<GuestImage> found = co_await onPool(m_parts.pool, std::move(findImage));
-    if (!found) {
-        co_return tl::unexpected(found.error());
-    }
-    image = *found;
-    if (!plan->npmPackage.empty() && m_record.agentLayer.empty()) {
-        const std::string agent = m_record.agent;
-        const std::string package = plan->npmPackage;
-        auto buildLayer = [&images = m_parts.images, agent, package, steps] {
-            return images.ensureAgentLayer(agent, package, steps);
-        };
-        Result<std::filesystem::path> layer = co_await onPool(m_parts.pool, std::move(buildLayer));
-        if (!layer) {
-            co_return tl::unexpected(layer.error());
-        }
-        m_record.agentLayer = layer->string();
-    }
-    const std::filesystem::path disk = folder() / "disk.qcow2";
-    std::error_code ignored;
-    if (m_record.imageId.empty() || !std::filesystem::exists(disk, ignored)) {
-        // An overlay left by an interrupted create holds nothing: the record names no image for it yet.
-        std::filesystem::remove(disk, ignored);
-        const vm::ReadOnlyDisk base{image.baseDisk, vm::DiskFormat::Qcow2, {}};
-        const std::uint64_t size = static_cast<std::uint64_t>(m_record.diskGiB) << 30;
-        auto makeDisk = [base, disk, size] {
-            SystemProcessRunner runner;
-            return vm::createOverlay(runner, base, disk, size);
-        };
-        Result<void> made = co_await onPool(m_parts.pool, std::move(makeDisk));
-        if (!made) {
-            co_return made;
-        }
-        m_record.imageId = image.id;
-        m_record.diskId = randomHex(16);
-        m_record.cleanStop = true;
-        m_record.generation = randomHex(8);
-    } else if (!m_record.cleanStop) {
-        m_record.generation = randomHex(8);
-    }
-    co_return save();
-}
-
-asio::awaitable<Result<void>> Sandbox::bootAndConnect(const Steps& steps, const GuestImage& image)
-{
-    if (steps.isCancelled()) {
-        co_return fail(ErrorCode::Cancelled, "Starting was stopped.");
-    }
-    if (auto made = makeFolders(socketFolder(), 0700); !made) {
-        co_return made;
-    }
-    const vm::AccelerationDecision acceleration = m_parts.acceleration();
-    const bool emulated = acceleration.acceleration == vm::Acceleration::Emulate;
-    steps.say("boot", emulated ? "Starting the microVM (emulated: about ten seconds)" : "Starting the microVM");
-    vm::MachineDescription machine;
-    machine.sandboxId = m_record.id;
-    machine.title = m_record.name;
-    machine.owner = paths::dataFolder().string();
-    machine.generation = m_record.generation;
-    machine.uuid = m_record.uuid;
-    machine.kernel = image.kernel;
-    machine.initrd = image.initrd;
-    machine.overlay = folder() / "disk.qcow2";
-    machine.backingChain = {{image.baseDisk, vm::DiskFormat::Qcow2, {}}};
-    if (!m_record.agentLayer.empty()) {
-        machine.readOnlyDisks.push_back({m_record.agentLayer, vm::DiskFormat::Qcow2, "agent"});
-    }
-    machine.memoryMiB = static_cast<std::uint32_t>(m_record.memoryMiB);
-    machine.vcpus = static_cast<std::uint32_t>(m_record.cpus > 0 ? m_record.cpus : 2);
-    machine.controlSocket = socketFolder() / "control.sock";
-    machine.bulkSocket = socketFolder() / "bulk.sock";
-    machine.netSocket = socketFolder() / "net.sock";
-    machine.consoleSocket = socketFolder() / "console.sock";
-    machine.consoleLog = folder() / "console.log";
-    machine.acceleration = acceleration.acceleration;
-    machine.hostTscKhz = emulated ? vm::hostTscKhz() : 0;
-    m_record.reducedIsolation = emulated;
-    // From here on the disk is doubtful until the guest acknowledges its unmount (HAZARDS 1).
-    m_record.cleanStop = false;
-    if (auto saved = save(); !saved) {
-        co_return saved;
-    }
-    m_vmAlive = true;
-    auto startVm = [&hypervisor = m_parts.hypervisor, machine]() mutable -> Result<void> {
-        auto info = hypervisor.info();
-        if (!info) {
-            return tl::unexpected(info.error());
-        }
-        COLDFRAME_TRY(machine.emulator,
-                      vm::confinedEmulator(paths::dataFolder() / "emulator", paths::helperExecutable("coldframe-qemu"),
-                                           info->emulator));
-        return hypervisor.start(machine);
-    };
-    Result<void> started = co_await onPool(m_parts.pool, std::move(startVm));
-    if (!started) {
-        m_vmAlive = false;
-        co_return started;
-    }
-    if (auto proxy = co_await connectProxy(); !proxy) {
-        co_return proxy;
-    }
-    const auto within = emulated ? 180s : 30s;
-    auto control = co_await GuestLink::connect(m_parts.io, machine.controlSocket, within, m_stopTrying);
-    if (acceleration.isTrial && (control || control.error().code == ErrorCode::Timeout)) {
-        m_parts.kvmTrialEnded(control.has_value(), control ? std::string() : control.error().detail);
-    }
-    if (!control && acceleration.isTrial && control.error().code == ErrorCode::Timeout) {
-        co_return fail(ErrorCode::Unavailable,
-                       "Hardware virtualisation is offered on this machine but did not run the sandbox in time. It is switched "
-                       "off for now: start again to run emulated, or see: coldframe diagnose",
-                       control.error().detail);
-    }
-    if (!control) {
-        co_return tl::unexpected(control.error());
-    }
-    m_control = std::move(*control);
-    steps.say("setup", "Setting up the sandbox");
-    if (auto done = co_await setUpGuest(); !done) {
-        co_return done;
-    }
-    const std::string id = m_record.id;
-    auto endConsole = [&hypervisor = m_parts.hypervisor, id] {
-        hypervisor.endConsole(id);
-        return 0;
-    };
-    co_await onPool(m_parts.pool, std::move(endConsole));
-    auto bulk = co_await GuestLink::connect(m_parts.io, machine.bulkSocket, 20s, m_stopTrying);
-    if (!bulk) {
-        co_return tl::unexpected(bulk.error());
-    }
-    m_bulk = std::move(*bulk);
-    co_return Result<void>();
-}
-
-asio::awaitable<Result<void>> Sandbox::setUpGuest()
-{
-    Result<AgentPlan> plan = m_parts.agents.plan(m_record);
-    if (!plan) {
-        co_return tl::unexpected(plan.error());
-    }
-    auto authority = loadOrMakeCertificateAuthority(folder(), m_record.name);
-    if (!authority) {
-        co_return tl::unexpected(authority.error());
-    }
-    wipe(authority->privateKeyPem);
-    std::string entropy(64, '\0');
-    fillRandom({reinterpret_cast<std::uint8_t*>(entropy.data()), entropy.size()});
-    json workspaces = json::array();
-    for (const Workspace& workspace : m_record.workspaces) {
-        workspaces.push_back({{"path", api::encodePath(workspace.path.native())}, {"readOnly", workspace.readOnly}});
-    }
-    json files = json::array();
-    for (const SeedFile& file : plan->files) {
-        files.push_back({{"path", api::encodePath(file.path)},
-                         {"mode", file.mode},
-                         {"owner", file.owner},
-                         {"content", encodeBase64(file.content)}});
-    }
-    const double now = std::chrono::duration<double>(utcNow().time_since_epoch()).count();
-    const json setup{{"generation", m_record.generation},
-                     {"hostName", m_record.name},
-                     {"time", now},
-                     {"entropy", encodeBase64(entropy)},
-                     {"user", {{"name", "agent"}, {"uid", ::getuid()}, {"gid", ::getgid()}, {"home", "/home/agent"}}},
-                     {"caPem", authority->certificatePem},
-                     {"environment", plan->environment},
-                     {"workspaces", workspaces},
-                     {"files", files},
-                     {"dockerAtStart", false}};
-    auto answer = co_await m_control->request("POST", "/setup", setup.dump(), 60s);
-    // Taken over after an engine restart: the guest has been set up already.
-    if (!answer && answer.error().code != ErrorCode::AlreadyExists) {
-        co_return tl::unexpected(answer.error());
-    }
-    co_return Result<void>();
-}
-
-asio::awaitable<Result<void>> Sandbox::startSync(const Steps& steps)
-{
-    if (m_record.workspaces.empty()) {
-        co_return Result<void>();
-    }
-    steps.say("workspace", "Bringing the workspace into the sandbox");
-    if (auto started = co_await m_sync.start(*m_bulk, m_record); !started) {
-        co_return started;
-    }
-    co_return co_await m_sync.waitComplete(steps);
-}
-
 asio::awaitable<Result<void>> Sandbox::stop(Steps steps, bool force)
 {
     const auto self = shared_from_this();
@@ -390,8 +158,8 @@ asio::awaitable<Result<void>> Sandbox::bringDown(const Steps& steps, bool force)
     Result<void> destroyed;
     if (m_vmAlive) {
         const std::string id = m_record.id;
-        auto endVm = [&hypervisor = m_parts.hypervisor, id] { return hypervisor.destroy(id); };
-        destroyed = co_await onPool(m_parts.pool, std::move(endVm));
+        auto destroy = [&hypervisor = m_parts.hypervisor, id] { return hypervisor.destroy(id); };
+        destroyed = co_await onPool(m_parts.pool, std::move(destroy));
         if (destroyed) {
             // Its event comes later; taken for that of a microVM started meanwhile, it would end that start.
             (void)co_await waitVmGone(5s);
@@ -440,6 +208,7 @@ asio::awaitable<Result<void>> Sandbox::reset(Steps steps, bool force)
         co_return tl::unexpected(problem);
     }
     m_record.imageId.clear();
+    m_record.templateId.clear();
     m_record.agentLayer.clear();
     m_record.diskId.clear();
     m_record.cleanStop = true;
@@ -537,10 +306,7 @@ asio::awaitable<void> Sandbox::adopt()
         co_return;
     }
     closeLinks();
-    const std::string id = m_record.id;
-    auto endVm = [&hypervisor = m_parts.hypervisor, id] { return hypervisor.destroy(id); };
-    (void)co_await onPool(m_parts.pool, std::move(endVm));
-    m_vmAlive = false;
+    co_await endVm();
     failWith(done ? Error{ErrorCode::Closed, "The sandbox ended while Coldframe took it over.", {}} : done.error());
 }
 

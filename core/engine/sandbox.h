@@ -58,10 +58,14 @@ public:
 
 private:
     struct Operation; // marks the sandbox busy for its life
+    struct Plan;      // what one start is made of
 
     asio::awaitable<Result<void>> bringUp(Steps steps);
-    asio::awaitable<Result<void>> prepareDisk(const Steps& steps, GuestImage& image);
-    asio::awaitable<Result<void>> bootAndConnect(const Steps& steps, const GuestImage& image);
+    asio::awaitable<Result<void>> prepareDisk(const Steps& steps, Plan& plan);
+    asio::awaitable<Result<void>> makeDisk(Plan& plan);
+    asio::awaitable<Result<void>> launch(const Steps& steps, Plan& plan);
+    asio::awaitable<Result<void>> bootAndConnect(const Steps& steps, Plan& plan);
+    asio::awaitable<void> endVm();
     asio::awaitable<Result<void>> connectProxy();
     asio::awaitable<Result<void>> setUpGuest();
     asio::awaitable<Result<void>> startSync(const Steps& steps);

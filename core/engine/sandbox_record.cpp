@@ -82,6 +82,7 @@ std::string recordToJson(const SandboxRecord& r)
                 {"generation", r.generation},
                 {"cleanStop", r.cleanStop},
                 {"imageId", r.imageId},
+                {"templateId", r.templateId},
                 {"agentLayer", r.agentLayer},
                 {"reducedIsolation", r.reducedIsolation},
                 {"state", stateName(r.state)},
@@ -119,6 +120,7 @@ Result<SandboxRecord> recordFromJson(const std::string& text)
         r.generation = j.at("generation");
         r.cleanStop = j.at("cleanStop");
         r.imageId = j.at("imageId");
+        r.templateId = j.value("templateId", ""); // not in records of before there were templates
         r.agentLayer = j.at("agentLayer");
         r.reducedIsolation = j.at("reducedIsolation");
         r.state = stateFromName(j.at("state").get<std::string>()).value_or(SandboxState::Failed);

@@ -34,6 +34,7 @@ struct SandboxRecord
     std::string generation;          ///< random per start not preceded by a clean, acknowledged unmount
     bool cleanStop = true;           ///< false from a start until the guest acknowledged its unmount
     std::string imageId;             ///< folder name of the base image the disk stands on; pinned (HAZARDS 2)
+    std::string templateId;          ///< of the template whose disk lies between the image and the sandbox's own; empty: none. Pinned
     std::string agentLayer;          ///< absolute path of the agent's layer, or empty
     bool reducedIsolation = false;   ///< started under emulation
     SandboxState state = SandboxState::Stopped; ///< at rest: stopped or failed; others are repaired at start

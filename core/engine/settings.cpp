@@ -35,6 +35,7 @@ Result<Settings> read(const json& j, Settings settings)
     settings.consentToEmulation = j.value("consentToEmulation", settings.consentToEmulation);
     settings.defaultMode = j.value("defaultMode", settings.defaultMode);
     COLDFRAME_TRY([[maybe_unused]] policy::Mode mode, policy::modeFromName(settings.defaultMode));
+    settings.warmStart = j.value("warmStart", settings.warmStart);
     settings.idleMinutes = j.value("idleMinutes", settings.idleMinutes);
     if (j.contains("upstreamCaFiles")) {
         settings.upstreamCaFiles = j.at("upstreamCaFiles").get<std::vector<std::string>>();
@@ -78,6 +79,7 @@ std::string settingsToJson(const Settings& s)
                 {"upstreamCaFiles", s.upstreamCaFiles},
                 {"bypassHosts", s.bypassHosts},
                 {"defaultMode", s.defaultMode},
+                {"warmStart", s.warmStart},
                 {"idleMinutes", s.idleMinutes}}
         .dump(2);
 }
@@ -87,7 +89,8 @@ Result<Settings> settingsFromJson(const std::string& text, const Settings& base)
     try {
         const json j = json::parse(text);
         static const std::vector<std::string> known = {"version",         "acceleration", "consentToEmulation", "hostMappings",
-                                                       "upstreamCaFiles", "bypassHosts",  "defaultMode",        "idleMinutes"};
+                                                       "upstreamCaFiles", "bypassHosts",  "defaultMode",        "idleMinutes",
+                                                       "warmStart"};
         for (const auto& [key, value] : j.items()) {
             if (std::find(known.begin(), known.end(), key) == known.end()) {
                 return fail(ErrorCode::InvalidArgument, "There is no setting named \"" + key + "\".");

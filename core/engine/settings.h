@@ -19,6 +19,7 @@ struct Settings
     std::vector<std::string> upstreamCaFiles; ///< PEM files, absolute paths
     std::vector<std::string> bypassHosts;
     std::string defaultMode = "balanced"; ///< for sandboxes made without network flags
+    bool warmStart = true;                ///< sandboxes start from a saved template of the booted guest
     int idleMinutes = 5;                  ///< the engine leaves after this time with nothing to do; 0 = never
 };
 

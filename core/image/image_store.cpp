@@ -78,7 +78,10 @@ Result<std::string> agentFolderName(const std::filesystem::path& images, const s
 
 ImageStore::Places ImageStore::Places::standard()
 {
-    return {paths::dataFolder() / "images", paths::imageRecipeFolder(), paths::helperExecutable("coldframe-guest")};
+    // By its real name: it is written into disks, which must not depend on a link that may be moved.
+    std::error_code error;
+    const auto folder = std::filesystem::weakly_canonical(paths::dataFolder() / "images", error);
+    return {error ? paths::dataFolder() / "images" : folder, paths::imageRecipeFolder(), paths::helperExecutable("coldframe-guest")};
 }
 
 ImageStore::ImageStore(Places places, ProcessRunner& runner)
@@ -175,6 +178,9 @@ Result<AgentLayer> ImageStore::currentAgentLayer(const AgentSource& agent)
     COLDFRAME_TRY(const Manifest manifest, readManifest(m_places.images / id));
     if (manifest.packagesKey != nlohmann::json(agent.packages).dump()) {
         return fail(ErrorCode::NotFound, "The agent " + agent.name + " is installed from other packages.");
+    }
+    if (agent.slotBytes != 0 && manifest.slotBytes != agent.slotBytes) {
+        return fail(ErrorCode::NotFound, "The disk of the agent " + agent.name + " is one of an earlier version.");
     }
     return layer;
 }

@@ -38,6 +38,7 @@ struct AgentSource
 {
     std::string name{};                  ///< "claude"
     std::vector<std::string> packages{}; ///< npm packages, "@scope/name" or "name@version"
+    std::uint64_t slotBytes = 0;         ///< the size its disk must show; 0: any
 };
 
 /// What a build tells and how it is stopped. `progress` is called on the calling thread.

@@ -55,6 +55,7 @@ Result<Manifest> parseManifest(const std::string& json)
         }
         manifest.kernelRelease = document.value("kernelRelease", "");
         manifest.version = document.value("version", "");
+        manifest.slotBytes = document.value("slotBytes", std::uint64_t{0});
         manifest.json = json;
         return manifest;
     } catch (const nlohmann::json::exception& error) {

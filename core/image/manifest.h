@@ -24,6 +24,7 @@ struct Manifest
     std::string guestSha256{};   ///< base: the coldframe-guest in its initrd
     std::string kernelRelease{}; ///< base
     std::string version{};       ///< agent
+    std::uint64_t slotBytes = 0; ///< agent: the size its disk shows; 0 in those of earlier versions
     std::string packagesKey{};   ///< agent: the npm packages it was made from, as JSON
     std::string json{};          ///< the whole document, for image.status
 };

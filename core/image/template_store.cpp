@@ -113,13 +113,13 @@ Result<Template> TemplateStore::pinned(const std::string& id)
 
 TemplateStore::Making::~Making()
 {
-    if (!m_folder.empty() && m_lock) {
+    if (!m_folder.empty()) {
         std::error_code ignored;
         fs::remove_all(m_folder, ignored);
     }
 }
 
-Result<TemplateStore::Making> TemplateStore::begin(const std::string& key)
+Result<std::shared_ptr<TemplateStore::Making>> TemplateStore::begin(const std::string& key)
 {
     COLDFRAME_CHECK(makeFolders(m_images, 0755));
     const fs::path lockFile = m_images / (".template-" + key + ".lock");
@@ -134,10 +134,10 @@ Result<TemplateStore::Making> TemplateStore::begin(const std::string& key)
     std::error_code error;
     fs::remove_all(folder, error); // of a making that was interrupted
     COLDFRAME_CHECK(makeFolders(folder, 0700));
-    return Making(std::move(lock), folder);
+    return std::shared_ptr<Making>(new Making(std::move(lock), folder));
 }
 
-Result<Template> TemplateStore::publish(Making making, const std::string& key, const std::string& baseId, std::uint32_t hostTscKhz)
+Result<Template> TemplateStore::publish(Making& making, const std::string& key, const std::string& baseId, std::uint32_t hostTscKhz)
 {
     json parts;
     std::string digests;

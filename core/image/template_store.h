@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <mutex>
 #include <set>
 #include <string>
@@ -40,8 +41,8 @@ public:
     class Making
     {
     public:
-        Making(Making&&) = default;
-        Making& operator=(Making&&) = delete;
+        Making(const Making&) = delete;
+        Making& operator=(const Making&) = delete;
         ~Making();
         std::filesystem::path disk() const { return m_folder / "disk.qcow2"; }
         std::filesystem::path memory() const { return m_folder / "memory.save"; }
@@ -53,9 +54,9 @@ public:
         std::filesystem::path m_folder;
     };
     /// Busy when another engine makes the same one.
-    Result<Making> begin(const std::string& key);
+    Result<std::shared_ptr<Making>> begin(const std::string& key);
     /// Makes the two files a template, read-only from now on.
-    Result<Template> publish(Making making, const std::string& key, const std::string& baseId, std::uint32_t hostTscKhz);
+    Result<Template> publish(Making& making, const std::string& key, const std::string& baseId, std::uint32_t hostTscKhz);
 
     /// A template that did not come back: its memory is removed, so that it is made again; its disk stays for those on it.
     void distrust(const std::string& id);

@@ -21,6 +21,9 @@ struct ReadOnlyDisk
     std::string serial{}; ///< what the guest sees as the disk's serial; at most 20 of [A-Za-z0-9_-]
 };
 
+/// The size of every disk in the agent's slot: a restored guest goes on with the size that it saw at its boot, so they are all alike.
+constexpr std::uint64_t kAgentSlotBytes = 16ull << 30;
+
 /// Everything there is to know about one microVM before it starts. Plain data; domainXml() turns it into
 /// libvirt's words. All paths are absolute.
 struct MachineDescription

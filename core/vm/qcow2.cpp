@@ -166,29 +166,27 @@ Result<Qcow2Header> readQcow2Header(const std::filesystem::path& path)
     return header;
 }
 
-Result<void> createOverlay(ProcessRunner& runner, const ReadOnlyDisk& base, const std::filesystem::path& path,
-                           std::uint64_t virtualSize)
+namespace {
+
+Result<void> verifyChain(const std::vector<ReadOnlyDisk>& chain)
 {
-    // qemu-img reads "json:…" and "scheme:…" as more than file names; an absolute path is never one of those.
-    if (!base.path.is_absolute() || !path.is_absolute()) {
-        return fail(ErrorCode::InvalidArgument, "The paths of disks must be absolute.");
+    for (std::size_t index = 0; index < chain.size(); ++index) {
+        const ReadOnlyDisk* below = index + 1 < chain.size() ? &chain[index + 1] : nullptr;
+        COLDFRAME_CHECK(verifyLayer(chain[index].path, chain[index].format, below));
     }
-    if (::access(path.c_str(), F_OK) == 0) {
-        return fail(ErrorCode::AlreadyExists, "There is already a disk “" + path.string() + "”.");
-    }
-    COLDFRAME_CHECK(verifyLayer(base.path, base.format, nullptr));
-    if (base.format == DiskFormat::Qcow2 && virtualSize != 0) {
-        COLDFRAME_TRY(auto header, readQcow2Header(base.path));
-        if (virtualSize < header.virtualSize) {
-            return fail(ErrorCode::InvalidArgument, "The disk must be at least as large as the image, which has "
-                            + std::to_string((header.virtualSize + (1u << 30) - 1) >> 30) + " GiB.");
-        }
-    }
+    return {};
+}
+
+/// Runs qemu-img create with these arguments, the size last, and gives the file its name when it is whole.
+Result<void> createDisk(ProcessRunner& runner, const std::vector<std::string>& options, const std::filesystem::path& path,
+                        std::uint64_t virtualSize)
+{
     const std::string temporary = path.string() + ".new";
     ::unlink(temporary.c_str());
     ProcessSpec spec;
-    spec.arguments = {"qemu-img", "create", "-q", "-f", "qcow2", "-F", formatName(base.format),
-                      "-b", base.path.string(), temporary};
+    spec.arguments = {"qemu-img", "create", "-q", "-f", "qcow2"};
+    spec.arguments.insert(spec.arguments.end(), options.begin(), options.end());
+    spec.arguments.push_back(temporary);
     if (virtualSize != 0) {
         spec.arguments.push_back(std::to_string(virtualSize));
     }
@@ -213,14 +211,43 @@ Result<void> createOverlay(ProcessRunner& runner, const ReadOnlyDisk& base, cons
     return {};
 }
 
+} // namespace
+
+Result<void> createOverlay(ProcessRunner& runner, const std::vector<ReadOnlyDisk>& chain, const std::filesystem::path& path,
+                           std::uint64_t virtualSize)
+{
+    // qemu-img reads "json:…" and "scheme:…" as more than file names; an absolute path is never one of those.
+    if (chain.empty() || !chain[0].path.is_absolute() || !path.is_absolute()) {
+        return fail(ErrorCode::InvalidArgument, "The paths of disks must be absolute.");
+    }
+    if (::access(path.c_str(), F_OK) == 0) {
+        return fail(ErrorCode::AlreadyExists, "There is already a disk “" + path.string() + "”.");
+    }
+    COLDFRAME_CHECK(verifyChain(chain));
+    if (chain[0].format == DiskFormat::Qcow2 && virtualSize != 0) {
+        COLDFRAME_TRY(auto header, readQcow2Header(chain[0].path));
+        if (virtualSize < header.virtualSize) {
+            return fail(ErrorCode::InvalidArgument, "The disk must be at least as large as the image, which has "
+                            + std::to_string((header.virtualSize + (1u << 30) - 1) >> 30) + " GiB.");
+        }
+    }
+    return createDisk(runner, {"-F", formatName(chain[0].format), "-b", chain[0].path.string()}, path, virtualSize);
+}
+
+Result<void> ensureEmptyDisk(ProcessRunner& runner, const std::filesystem::path& path, std::uint64_t virtualSize)
+{
+    const auto header = readQcow2Header(path);
+    if (header && header->virtualSize == virtualSize && header->backingFile.empty() && !header->hasExternalDataFile) {
+        return {};
+    }
+    return createDisk(runner, {}, path, virtualSize);
+}
+
 Result<void> verifyDisks(const MachineDescription& machine)
 {
     const auto& chain = machine.backingChain;
     COLDFRAME_CHECK(verifyLayer(machine.overlay, DiskFormat::Qcow2, chain.empty() ? nullptr : &chain[0]));
-    for (std::size_t index = 0; index < chain.size(); ++index) {
-        const ReadOnlyDisk* below = index + 1 < chain.size() ? &chain[index + 1] : nullptr;
-        COLDFRAME_CHECK(verifyLayer(chain[index].path, chain[index].format, below));
-    }
+    COLDFRAME_CHECK(verifyChain(chain));
     for (const auto& disk : machine.readOnlyDisks) {
         COLDFRAME_CHECK(verifyLayer(disk.path, disk.format, nullptr));
     }

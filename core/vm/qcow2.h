@@ -30,10 +30,14 @@ Result<Qcow2Header> parseQcow2Header(std::string_view bytes);
 /// Reads and parses the header of a file.
 Result<Qcow2Header> readQcow2Header(const std::filesystem::path& path);
 
-/// Creates `path` as a qcow2 overlay of `base`, `virtualSize` bytes large (0: as large as the base), with the
-/// backing format written down. AlreadyExists when there is such a file; nothing half-made is left. Blocking.
-Result<void> createOverlay(ProcessRunner& runner, const ReadOnlyDisk& base, const std::filesystem::path& path,
+/// Creates `path` as a qcow2 overlay on the first of `chain` (whose layers must fit each other), `virtualSize` bytes large (0: as
+/// large as that), with the backing format written down. AlreadyExists when there is such a file; nothing half-made is
+/// left. Blocking.
+Result<void> createOverlay(ProcessRunner& runner, const std::vector<ReadOnlyDisk>& chain, const std::filesystem::path& path,
                            std::uint64_t virtualSize);
+
+/// Creates an empty qcow2 of that size without backing, unless `path` is already one. Blocking.
+Result<void> ensureEmptyDisk(ProcessRunner& runner, const std::filesystem::path& path, std::uint64_t virtualSize);
 
 /// That every file of the machine's disks says of itself exactly what the description expects: the overlay is
 /// backed by the first layer, each layer by the next, the last by nothing, formats written down, no external data

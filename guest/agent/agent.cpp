@@ -105,6 +105,8 @@ asio::awaitable<void> Agent::control(channel::StreamPtr stream)
     const std::string path = header(*stream, ":path");
     if (method == "GET" && path == "/status") {
         co_await answer(stream, "200", statusJson());
+    } else if (method == "POST" && path == "/prepare") {
+        co_await prepare(stream);
     } else if (method == "POST" && path == "/setup") {
         co_await setup(stream);
     } else if (method == "POST" && path == "/exec") {
@@ -155,6 +157,23 @@ std::string Agent::statusJson() const
                 {"dockerRunning", m_hooks.isDockerRunning && m_hooks.isDockerRunning()},
                 {"processes", ready ? processCount() : 0}}
         .dump();
+}
+
+asio::awaitable<void> Agent::prepare(channel::StreamPtr stream)
+{
+    if (m_state != State::WaitingSetup) {
+        co_await answer(stream, "409", "{}");
+        co_return;
+    }
+    if (m_hooks.prepare) {
+        m_hooks.prepare();
+    }
+    const auto flushed = flushDisks();
+    if (flushed) {
+        co_await answer(stream, "200", "{}");
+    } else {
+        co_await answer(stream, flushed.error());
+    }
 }
 
 asio::awaitable<void> Agent::setup(channel::StreamPtr stream)

@@ -17,6 +17,8 @@ namespace coldframe::guest {
 /// What the rest of the guest adds; each may be empty.
 struct AgentHooks
 {
+    /// What can be done before anything is known of the sandbox: loads, reads, but neither forks nor draws randomness.
+    std::function<void()> prepare;
     /// After /setup did its files and users, before it is answered: the network, Docker.
     std::function<asio::awaitable<Result<void>>(const SetupRequest&, const Account&)> afterSetup;
     std::function<bool()> isDockerRunning;
@@ -48,6 +50,7 @@ private:
     asio::awaitable<void> serve(channel::Connection& connection, Handler handler);
     asio::awaitable<void> control(channel::StreamPtr stream);
     asio::awaitable<void> bulk(channel::StreamPtr stream);
+    asio::awaitable<void> prepare(channel::StreamPtr stream);
     asio::awaitable<void> setup(channel::StreamPtr stream);
     asio::awaitable<void> shutdown(channel::StreamPtr stream);
     asio::awaitable<void> trust(channel::StreamPtr stream);

@@ -8,6 +8,7 @@
 #include "guest/agent/links.h"
 #include "guest/agent/modules.h"
 #include "guest/agent/name_service.h"
+#include "guest/agent/prepare.h"
 #include "guest/agent/redirect.h"
 #include "guest/agent/refusals.h"
 #include "guest/agent/root_disk.h"
@@ -124,6 +125,7 @@ AgentHooks SandboxServices::hooks()
 {
     Parts* parts = m_parts.get();
     AgentHooks hooks;
+    hooks.prepare = prepareTemplate;
     hooks.afterSetup = [parts](const SetupRequest& request, const Account&) {
         return parts->begin(!request.caPem.empty(), request.dockerAtStart);
     };

@@ -61,4 +61,6 @@ truncate -s "$((used + used / 8 + files / 512 + 32))M" "$work/agent.raw"
 mkfs.ext4 -q -F -L COLDFRAME_AGENT -m 0 -O ^has_journal,^resize_inode -N "$((files + files / 10 + 64))" \
   -E lazy_itable_init=0 -d "$agent" "$work/agent.raw"
 qemu-img convert -f raw -O qcow2 -c -o compression_type=zstd,cluster_size=65536 -W -m 4 "$work/agent.raw" "$work/out/agent.qcow2"
+# Every agent's disk has the same size, for a sandbox restored from a template sees the size of the template's slot.
+qemu-img resize -q -f qcow2 "$work/out/agent.qcow2" 16G
 echo "STEP done"

@@ -239,7 +239,7 @@ private slots:
         machine.hostTscKhz = hostTscKhz();
         machine.emulator = COLDFRAME_QEMU_WRAPPER;
         SystemProcessRunner runner;
-        QVERIFY(createOverlay(runner, machine.backingChain[0], machine.overlay, 0).has_value());
+        QVERIFY(createOverlay(runner, machine.backingChain, machine.overlay, 0).has_value());
 
         LibvirtHypervisor hypervisor(machine.owner);
         std::mutex mutex;

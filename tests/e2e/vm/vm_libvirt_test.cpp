@@ -157,7 +157,7 @@ private:
         result.hostTscKhz = hostTscKhz();
         result.emulator = COLDFRAME_QEMU_WRAPPER;
         SystemProcessRunner runner;
-        const auto made = createOverlay(runner, result.backingChain[0], result.overlay, 128u << 20);
+        const auto made = createOverlay(runner, result.backingChain, result.overlay, 128u << 20);
         if (!made) {
             qWarning("%s %s", made.error().message.c_str(), made.error().detail.c_str());
         }

@@ -304,14 +304,14 @@ private slots:
         MachineDescription machine;
         machine.backingChain = {{root / "base, 'x'.qcow2", DiskFormat::Qcow2, ""}};
         machine.overlay = root / "disk,=.qcow2";
-        QVERIFY(createOverlay(runner, machine.backingChain[0], machine.overlay, 128u << 20).has_value());
+        QVERIFY(createOverlay(runner, machine.backingChain, machine.overlay, 128u << 20).has_value());
         QVERIFY(verifyDisks(machine).has_value());
         QCOMPARE(readQcow2Header(machine.overlay)->virtualSize, std::uint64_t{128u << 20});
-        const auto again = createOverlay(runner, machine.backingChain[0], machine.overlay, 128u << 20);
+        const auto again = createOverlay(runner, machine.backingChain, machine.overlay, 128u << 20);
         QVERIFY(!again && again.error().code == ErrorCode::AlreadyExists);
-        const auto tooSmall = createOverlay(runner, machine.backingChain[0], root / "small.qcow2", 1u << 20);
+        const auto tooSmall = createOverlay(runner, machine.backingChain, root / "small.qcow2", 1u << 20);
         QVERIFY(!tooSmall && tooSmall.error().code == ErrorCode::InvalidArgument);
-        const auto relative = createOverlay(runner, {"json:{}", DiskFormat::Qcow2, ""}, root / "r.qcow2", 0);
+        const auto relative = createOverlay(runner, {{"json:{}", DiskFormat::Qcow2, ""}}, root / "r.qcow2", 0);
         QVERIFY(!relative);
         QCOMPARE(std::distance(std::filesystem::directory_iterator(root), {}), std::ptrdiff_t{2});
     }

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/machine_plan.h"
+
+#include "base/paths.h"
+#include "vm/acceleration.h"
+
+namespace coldframe::engine {
+
+namespace {
+
+constexpr int kUsualCpus = 2;
+
+} // namespace
+
+vm::ReadOnlyDisk baseLayer(const GuestImage& image) { return {image.baseDisk, vm::DiskFormat::Qcow2, {}}; }
+
+vm::MachineDescription machineOf(const MachineShape& shape)
+{
+    vm::MachineDescription machine;
+    machine.owner = paths::dataFolder().string();
+    machine.kernel = shape.image.kernel;
+    machine.initrd = shape.image.initrd;
+    machine.backingChain = {baseLayer(shape.image)};
+    machine.readOnlyDisks = {{shape.agentSlot, vm::DiskFormat::Qcow2, "agent"}};
+    machine.memoryMiB = static_cast<std::uint32_t>(shape.memoryMiB);
+    machine.vcpus = static_cast<std::uint32_t>(shape.cpus > 0 ? shape.cpus : kUsualCpus);
+    machine.acceleration = shape.acceleration;
+    machine.hostTscKhz = shape.acceleration == vm::Acceleration::Emulate ? vm::hostTscKhz() : 0;
+    return machine;
+}
+
+void setSockets(vm::MachineDescription& machine, const std::filesystem::path& folder)
+{
+    machine.controlSocket = folder / "control.sock";
+    machine.bulkSocket = folder / "bulk.sock";
+    machine.netSocket = folder / "net.sock";
+    machine.consoleSocket = folder / "console.sock";
+}
+
+} // namespace coldframe::engine

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "engine/engine_parts.h"
+#include "vm/machine_description.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace coldframe::engine {
+
+/// What a sandbox and the template that it may start from have in common.
+struct MachineShape
+{
+    GuestImage image{};
+    std::filesystem::path agentSlot{}; ///< the agent's layer, or the empty disk in its place
+    int memoryMiB = 2048;
+    int cpus = 0; ///< 0 = what suits the machine
+    int diskGiB = 40;
+    vm::Acceleration acceleration = vm::Acceleration::Emulate;
+
+    std::uint64_t diskBytes() const { return static_cast<std::uint64_t>(diskGiB) << 30; }
+};
+
+/// The machine of that shape, still without names, sockets and disk of its own. Its chain is that of a cold boot.
+vm::MachineDescription machineOf(const MachineShape& shape);
+
+/// The layer that every disk stands on at last.
+vm::ReadOnlyDisk baseLayer(const GuestImage& image);
+
+/// Gives the machine its sockets, all in one folder.
+void setSockets(vm::MachineDescription& machine, const std::filesystem::path& folder);
+
+} // namespace coldframe::engine

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0
+// The part of Sandbox that brings it up: disk, microVM (restored from a template or booted), ports, set-up, workspace.
+#include "engine/sandbox.h"
+
+#include "api/path_encoding.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/paths.h"
+#include "base/random.h"
+#include "engine/blocking.h"
+#include "engine/certificate_authority.h"
+#include "engine/deadline.h"
+#include "engine/machine_plan.h"
+#include "engine/warm_start.h"
+#include "vm/emulator.h"
+#include "vm/qcow2.h"
+
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+namespace coldframe::engine {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+struct Sandbox::Plan
+{
+    MachineShape shape{};
+    vm::MachineDescription machine{};
+    std::optional<image::Template> warm{}; ///< to be restored from
+    bool freshDisk = false;
+    bool isTrial = false; ///< the first boot with KVM on this host
+};
+
+asio::awaitable<Result<void>> Sandbox::bringUp(Steps steps)
+{
+    *m_stopTrying = true;
+    m_stopTrying = std::make_shared<bool>(false);
+    transition(SandboxEvent::StartAsked);
+    Plan plan;
+    Result<void> done = co_await prepareDisk(steps, plan);
+    if (done) {
+        transition(SandboxEvent::Prepared);
+        done = co_await launch(steps, plan);
+    }
+    if (done) {
+        done = co_await startSync(steps);
+    }
+    if (done && m_record.state == SandboxState::Starting) {
+        transition(SandboxEvent::Ready);
+        if (plan.freshDisk && !plan.warm) {
+            m_parts.warmStart.want(plan.shape);
+        }
+        co_return done;
+    }
+    const Error error = done ? Error{ErrorCode::Closed, "The sandbox ended while it was starting.", m_record.problem} : done.error();
+    closeLinks();
+    co_await endVm();
+    failWith(error);
+    if (error.code == ErrorCode::Cancelled) {
+        m_record.state = SandboxState::Stopped;
+        m_record.problem.clear();
+        (void)save();
+        changed();
+    }
+    co_return tl::unexpected(error);
+}
+
+/// The microVM and nothing else; whatever it was doing.
+asio::awaitable<void> Sandbox::endVm()
+{
+    auto destroy = [&hypervisor = m_parts.hypervisor, id = m_record.id] { return hypervisor.destroy(id); };
+    (void)co_await onPool(m_parts.pool, std::move(destroy));
+    m_vmAlive = false;
+}
+
+asio::awaitable<Result<void>> Sandbox::prepareDisk(const Steps& steps, Plan& plan)
+{
+    Result<AgentPlan> agent = m_parts.agents.plan(m_record);
+    if (!agent) {
+        co_return tl::unexpected(agent.error());
+    }
+    auto findImage = [&images = m_parts.images, imageId = m_record.imageId, steps] {
+        return imageId.empty() ? images.ensureImage(steps) : images.pinnedImage(imageId);
+    };
+    Result<GuestImage> image = co_await onPool(m_parts.pool, std::move(findImage));
+    if (!image) {
+        co_return tl::unexpected(image.error());
+    }
+    if (!agent->npmPackage.empty() && m_record.agentLayer.empty()) {
+        auto buildLayer = [&images = m_parts.images, name = m_record.agent, package = agent->npmPackage, steps] {
+            return images.ensureAgentLayer(name, package, steps);
+        };
+        Result<std::filesystem::path> layer = co_await onPool(m_parts.pool, std::move(buildLayer));
+        if (!layer) {
+            co_return tl::unexpected(layer.error());
+        }
+        m_record.agentLayer = layer->string();
+    }
+    const vm::AccelerationDecision acceleration = m_parts.acceleration();
+    plan.isTrial = acceleration.isTrial;
+    plan.shape = {*image, m_record.agentLayer, m_record.memoryMiB, m_record.cpus, m_record.diskGiB, acceleration.acceleration};
+    if (m_record.agentLayer.empty()) {
+        auto makeSlot = [&warmStart = m_parts.warmStart] { return warmStart.emptySlot(); };
+        Result<std::filesystem::path> slot = co_await onPool(m_parts.pool, std::move(makeSlot));
+        if (!slot) {
+            co_return tl::unexpected(slot.error());
+        }
+        plan.shape.agentSlot = *slot;
+    }
+    plan.machine = machineOf(plan.shape);
+    std::error_code ignored;
+    plan.freshDisk = m_record.imageId.empty() || !std::filesystem::exists(folder() / "disk.qcow2", ignored);
+    if (plan.freshDisk) {
+        plan.warm = co_await m_parts.warmStart.find(plan.shape);
+        co_return co_await makeDisk(plan);
+    }
+    if (!m_record.templateId.empty()) {
+        auto findTemplate = [&store = m_parts.templates, id = m_record.templateId] { return store.pinned(id); };
+        Result<image::Template> pinned = co_await onPool(m_parts.pool, std::move(findTemplate));
+        if (!pinned) {
+            co_return tl::unexpected(pinned.error());
+        }
+        plan.machine.backingChain.insert(plan.machine.backingChain.begin(), {pinned->disk, vm::DiskFormat::Qcow2, {}});
+    }
+    if (!m_record.cleanStop) {
+        m_record.generation = randomHex(8);
+    }
+    co_return save();
+}
+
+/// A fresh overlay: on the template's disk when the sandbox is restored from it, else on the image.
+asio::awaitable<Result<void>> Sandbox::makeDisk(Plan& plan)
+{
+    plan.machine.backingChain = {baseLayer(plan.shape.image)};
+    if (plan.warm) {
+        plan.machine.backingChain.insert(plan.machine.backingChain.begin(), {plan.warm->disk, vm::DiskFormat::Qcow2, {}});
+        plan.machine.hostTscKhz = plan.warm->hostTscKhz;
+    }
+    auto make = [chain = plan.machine.backingChain, disk = folder() / "disk.qcow2", size = plan.shape.diskBytes()] {
+        // An overlay left by an interrupted create holds nothing: the record names no image for it yet.
+        std::error_code ignored;
+        std::filesystem::remove(disk, ignored);
+        SystemProcessRunner runner;
+        return vm::createOverlay(runner, chain, disk, size);
+    };
+    if (auto made = co_await onPool(m_parts.pool, std::move(make)); !made) {
+        co_return made;
+    }
+    m_record.imageId = plan.shape.image.id;
+    m_record.templateId = plan.warm ? plan.warm->id : std::string();
+    m_record.diskId = randomHex(16);
+    m_record.cleanStop = true;
+    m_record.generation = randomHex(8);
+    co_return save();
+}
+
+/// Restores or boots. A restore that does not come back is followed by a cold boot on a new disk.
+asio::awaitable<Result<void>> Sandbox::launch(const Steps& steps, Plan& plan)
+{
+    if (!plan.warm) {
+        co_return co_await bootAndConnect(steps, plan);
+    }
+    const Result<void> restored = co_await bootAndConnect(steps, plan);
+    if (restored || *m_stopTrying || steps.isCancelled()) {
+        co_return restored;
+    }
+    logWarning("sandbox " + m_record.name, "the restore failed: " + restored.error().message + " " + restored.error().detail);
+    steps.say("boot", "The quick start failed; starting the slow way");
+    closeLinks();
+    co_await endVm();
+    *m_stopTrying = true;
+    m_stopTrying = std::make_shared<bool>(false);
+    const std::string id = plan.warm->id;
+    plan.warm.reset();
+    plan.machine.hostTscKhz = plan.shape.acceleration == vm::Acceleration::Emulate ? vm::hostTscKhz() : 0;
+    if (auto made = co_await makeDisk(plan); !made) {
+        co_return made;
+    }
+    const Result<void> booted = co_await bootAndConnect(steps, plan);
+    if (booted) {
+        m_parts.warmStart.distrust(id);
+    }
+    co_return booted;
+}
+
+asio::awaitable<Result<void>> Sandbox::bootAndConnect(const Steps& steps, Plan& plan)
+{
+    if (steps.isCancelled()) {
+        co_return fail(ErrorCode::Cancelled, "Starting was stopped.");
+    }
+    if (auto made = makeFolders(socketFolder(), 0700); !made) {
+        co_return made;
+    }
+    const bool emulated = plan.shape.acceleration == vm::Acceleration::Emulate;
+    steps.say("boot", plan.warm ? "Starting the microVM" : emulated ? "Booting the microVM (emulated: about ten seconds)" : "Booting the microVM");
+    vm::MachineDescription& machine = plan.machine;
+    machine.sandboxId = m_record.id;
+    machine.title = m_record.name;
+    machine.generation = m_record.generation;
+    machine.uuid = m_record.uuid;
+    machine.overlay = folder() / "disk.qcow2";
+    machine.consoleLog = folder() / "console.log";
+    setSockets(machine, socketFolder());
+    m_record.reducedIsolation = emulated;
+    // From here on the disk is doubtful until the guest acknowledges its unmount (HAZARDS 1).
+    m_record.cleanStop = false;
+    if (auto saved = save(); !saved) {
+        co_return saved;
+    }
+    m_vmAlive = true;
+    auto startVm = [&hypervisor = m_parts.hypervisor, &plan]() -> Result<void> {
+        COLDFRAME_TRY(const auto info, hypervisor.info());
+        COLDFRAME_TRY(plan.machine.emulator,
+                      vm::confinedEmulator(paths::dataFolder() / "emulator", paths::helperExecutable("coldframe-qemu"), info.emulator));
+        return plan.warm ? hypervisor.restore(plan.machine, plan.warm->memory) : hypervisor.start(plan.machine);
+    };
+    Result<void> started = co_await onPool(m_parts.pool, std::move(startVm));
+    if (!started) {
+        m_vmAlive = false;
+        co_return started;
+    }
+    if (auto proxy = co_await connectProxy(); !proxy) {
+        co_return proxy;
+    }
+    // A restored guest answers at once or not at all.
+    const std::chrono::seconds within = plan.warm ? 20s : emulated ? 180s : 30s;
+    auto control = co_await GuestLink::connect(m_parts.io, machine.controlSocket, within, m_stopTrying);
+    if (plan.isTrial && (control || control.error().code == ErrorCode::Timeout)) {
+        m_parts.kvmTrialEnded(control.has_value(), control ? std::string() : control.error().detail);
+    }
+    if (!control && plan.isTrial && control.error().code == ErrorCode::Timeout) {
+        co_return fail(ErrorCode::Unavailable,
+                       "Hardware virtualisation is offered on this machine but did not run the sandbox in time. It is switched "
+                       "off for now: start again to run emulated, or see: coldframe diagnose",
+                       control.error().detail);
+    }
+    if (!control) {
+        co_return tl::unexpected(control.error());
+    }
+    m_control = std::move(*control);
+    steps.say("setup", "Setting up the sandbox");
+    if (auto done = co_await setUpGuest(); !done) {
+        co_return done;
+    }
+    auto endConsole = [&hypervisor = m_parts.hypervisor, id = m_record.id] {
+        hypervisor.endConsole(id);
+        return 0;
+    };
+    co_await onPool(m_parts.pool, std::move(endConsole));
+    auto bulk = co_await GuestLink::connect(m_parts.io, machine.bulkSocket, 20s, m_stopTrying);
+    if (!bulk) {
+        co_return tl::unexpected(bulk.error());
+    }
+    m_bulk = std::move(*bulk);
+    co_return Result<void>();
+}
+
+asio::awaitable<Result<void>> Sandbox::setUpGuest()
+{
+    Result<AgentPlan> plan = m_parts.agents.plan(m_record);
+    if (!plan) {
+        co_return tl::unexpected(plan.error());
+    }
+    auto authority = loadOrMakeCertificateAuthority(folder(), m_record.name);
+    if (!authority) {
+        co_return tl::unexpected(authority.error());
+    }
+    wipe(authority->privateKeyPem);
+    std::string entropy(64, '\0');
+    fillRandom({reinterpret_cast<std::uint8_t*>(entropy.data()), entropy.size()});
+    json workspaces = json::array();
+    for (const Workspace& workspace : m_record.workspaces) {
+        workspaces.push_back({{"path", api::encodePath(workspace.path.native())}, {"readOnly", workspace.readOnly}});
+    }
+    json files = json::array();
+    for (const SeedFile& file : plan->files) {
+        files.push_back({{"path", api::encodePath(file.path)},
+                         {"mode", file.mode},
+                         {"owner", file.owner},
+                         {"content", encodeBase64(file.content)}});
+    }
+    const double now = std::chrono::duration<double>(utcNow().time_since_epoch()).count();
+    const json setup{{"generation", m_record.generation},
+                     {"hostName", m_record.name},
+                     {"time", now},
+                     {"entropy", encodeBase64(entropy)},
+                     {"user", {{"name", "agent"}, {"uid", ::getuid()}, {"gid", ::getgid()}, {"home", "/home/agent"}}},
+                     {"caPem", authority->certificatePem},
+                     {"environment", plan->environment},
+                     {"workspaces", workspaces},
+                     {"files", files},
+                     {"dockerAtStart", false}};
+    auto answer = co_await m_control->request("POST", "/setup", setup.dump(), 60s);
+    // Taken over after an engine restart: the guest has been set up already.
+    if (!answer && answer.error().code != ErrorCode::AlreadyExists) {
+        co_return tl::unexpected(answer.error());
+    }
+    co_return Result<void>();
+}
+
+asio::awaitable<Result<void>> Sandbox::startSync(const Steps& steps)
+{
+    if (m_record.workspaces.empty()) {
+        co_return Result<void>();
+    }
+    steps.say("workspace", "Bringing the workspace into the sandbox");
+    if (auto started = co_await m_sync.start(*m_bulk, m_record); !started) {
+        co_return started;
+    }
+    co_return co_await m_sync.waitComplete(steps);
+}
+
+} // namespace coldframe::engine
