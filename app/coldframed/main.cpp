@@ -23,6 +23,7 @@
 #include <csignal>
 #include <cstdio>
 #include <mutex>
+#include <set>
 #include <nlohmann/json.hpp>
 #include <thread>
 #include <unistd.h>
@@ -117,16 +118,30 @@ void nameRuntimeFolder()
     }
 }
 
-/// Each new guest program makes a new image folder; those that no sandbox stands on any more go (HAZARDS 2).
-void removeUnusedImages(image::ImageStore& store)
+/// Each new guest program makes a new image folder, and with it new templates; those that no sandbox stands on any more go
+/// (HAZARDS 2). Templates first, for they stand on images.
+void removeUnusedImages(image::ImageStore& store, image::TemplateStore& templates, const engine::RecordStore& records)
 {
-    const auto used = engine::referencedImages(paths::dataFolder());
-    const auto removed = used ? store.prune(*used) : Result<std::vector<std::string>>(tl::unexpected(used.error()));
-    if (!removed) {
-        logInfo("engine", "old images are kept: " + removed.error().message + " " + removed.error().detail);
+    if (image::ImageStore::Places::standard().isShared) {
         return;
     }
-    for (const std::string& name : *removed) {
+    std::vector<std::string> problems;
+    std::set<std::string> pinned;
+    for (const engine::SandboxRecord& record : records.loadAll(problems)) {
+        pinned.insert(record.templateId);
+    }
+    std::vector<std::string> gone;
+    if (const auto current = store.current(); current && problems.empty()) {
+        gone = templates.prune(pinned, {current->id});
+    }
+    const auto used = engine::referencedImages(paths::dataFolder());
+    const auto removed = used ? store.prune(*used) : Result<std::vector<std::string>>(tl::unexpected(used.error()));
+    if (removed) {
+        gone.insert(gone.end(), removed->begin(), removed->end());
+    } else {
+        logInfo("engine", "old images are kept: " + removed.error().message + " " + removed.error().detail);
+    }
+    for (const std::string& name : gone) {
         logInfo("engine", "removed the image " + name + ", which nothing uses");
     }
 }
@@ -170,11 +185,9 @@ int run(int argc, char** argv)
     SystemProcessRunner runner;
     image::ImageStore imageStore(image::ImageStore::Places::standard(), runner);
     engine::ImageAdapter images(imageStore);
-    // By its real name: what is written into disks must not depend on a link that may be moved.
-    std::error_code notThere;
-    const auto imageFolder = std::filesystem::weakly_canonical(image::ImageStore::Places::standard().images, notThere);
-    image::TemplateStore templates(imageFolder);
-    engine::WarmStart warmStart(io, pool, hypervisor, templates, imageFolder);
+    const image::ImageStore::Places places = image::ImageStore::Places::standard();
+    image::TemplateStore templates(places.images);
+    engine::WarmStart warmStart(io, pool, hypervisor, templates, places.images);
     warmStart.setEnabled(settings->warmStart);
     engine::CatalogAdapter agents(std::move(*catalog));
     const std::unique_ptr<secrets::KeyStore> keyStore = secrets::makeKeychainStore(paths::dataFolder());
@@ -225,7 +238,7 @@ int run(int argc, char** argv)
         return complain(started.error());
     }
     // The only engine of this user, and not serving yet: nobody is choosing an image meanwhile.
-    removeUnusedImages(imageStore);
+    removeUnusedImages(imageStore, templates, store);
     serverPointer = &server;
     hypervisor.setEventHandler([&io, &registry](const vm::DomainEvent& event) {
         asio::post(io, [&registry, event] { registry.onDomainEvent(event); });

@@ -52,7 +52,9 @@ Result<void> writeAll(int fd, std::string_view data)
     return {};
 }
 
-Result<void> writeFileAtomic(const std::filesystem::path& path, std::string_view content, mode_t mode)
+namespace {
+
+Result<void> writeAndRename(const std::filesystem::path& path, std::string_view content, mode_t mode, bool sync)
 {
     const std::filesystem::path temporary = path.string() + ".new-" + randomHex(6);
     UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
@@ -60,7 +62,7 @@ Result<void> writeFileAtomic(const std::filesystem::path& path, std::string_view
         return failErrno("Cannot create " + temporary.string() + ".", errno);
     }
     auto written = writeAll(fd.get(), content);
-    if (written && ::fsync(fd.get()) != 0) {
+    if (written && sync && ::fsync(fd.get()) != 0) {
         written = failErrno("Cannot write " + path.string() + ".", errno);
     }
     fd.reset();
@@ -69,12 +71,24 @@ Result<void> writeFileAtomic(const std::filesystem::path& path, std::string_view
     }
     if (!written) {
         ::unlink(temporary.c_str());
-        return written;
     }
+    return written;
+}
+
+} // namespace
+
+Result<void> writeFileAtomic(const std::filesystem::path& path, std::string_view content, mode_t mode)
+{
+    COLDFRAME_CHECK(writeAndRename(path, content, mode, true));
     if (auto folder = openFolder(path.parent_path())) {
         ::fsync(folder->get());
     }
     return {};
+}
+
+Result<void> replaceFile(const std::filesystem::path& path, std::string_view content, mode_t mode)
+{
+    return writeAndRename(path, content, mode, false);
 }
 
 Result<void> makeFolders(const std::filesystem::path& path, mode_t mode)

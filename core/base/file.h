@@ -18,6 +18,10 @@ Result<std::string> readFile(const std::filesystem::path& path, std::size_t maxB
 /// Whole or not at all: temporary file beside it, fsync, rename, fsync of the folder.
 Result<void> writeFileAtomic(const std::filesystem::path& path, std::string_view content, mode_t mode = 0600);
 
+/// As writeFileAtomic() for those who look, but not on the disk when it returns: a power cut may leave the old content, the new
+/// one or an empty file. For what is written anew at the next start anyway.
+Result<void> replaceFile(const std::filesystem::path& path, std::string_view content, mode_t mode = 0600);
+
 /// mkdir -p; the last folder gets `mode` when it is created here.
 Result<void> makeFolders(const std::filesystem::path& path, mode_t mode = 0700);
 

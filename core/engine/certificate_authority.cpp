@@ -6,6 +6,7 @@
 #include "base/secret.h"
 
 #include <array>
+#include <cstdio>
 #include <memory>
 #include <openssl/bio.h>
 #include <openssl/bn.h>
@@ -92,6 +93,17 @@ Result<CertificateAuthority> makeCertificateAuthority(const std::string& sandbox
         return failed();
     }
     return CertificateAuthority{takeText(certificateText.get()), takeText(keyText.get())};
+}
+
+std::string subjectHash(const std::string& certificatePem)
+{
+    const Bio text(BIO_new_mem_buf(certificatePem.data(), static_cast<int>(certificatePem.size())));
+    const Certificate certificate(PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr));
+    std::array<char, 16> hex{};
+    if (certificate) {
+        std::snprintf(hex.data(), hex.size(), "%08lx", X509_subject_name_hash(certificate.get()));
+    }
+    return hex.data();
 }
 
 Result<CertificateAuthority> loadOrMakeCertificateAuthority(const std::filesystem::path& folder,

@@ -16,6 +16,9 @@ struct CertificateAuthority
     std::string privateKeyPem; ///< wipe after use
 };
 
+/// OpenSSL's hash of the subject, 8 hex digits, by which a folder of certificates is searched; empty for what is no certificate.
+std::string subjectHash(const std::string& certificatePem);
+
 Result<CertificateAuthority> makeCertificateAuthority(const std::string& sandboxName);
 
 /// Loads ca.pem and ca.key from the folder, or makes and stores them.

@@ -16,6 +16,8 @@
 #include "vm/emulator.h"
 #include "vm/qcow2.h"
 
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
@@ -32,6 +34,21 @@ struct Sandbox::Plan
     bool freshDisk = false;
     bool isTrial = false; ///< the first boot with KVM on this host
 };
+
+/// What another coroutine of the same start comes to.
+struct Sandbox::Joined
+{
+    explicit Joined(asio::io_context& io) : arrived(io, asio::steady_timer::time_point::max()) {}
+    std::optional<Result<void>> outcome;
+    asio::steady_timer arrived; ///< cancelled when there is an outcome
+};
+
+asio::awaitable<void> Sandbox::joined(std::shared_ptr<Sandbox> self, std::shared_ptr<Joined> result)
+{
+    result->outcome = co_await self->connectProxy();
+    logDebug("sandbox " + self->m_record.name, "proxy started");
+    result->arrived.cancel();
+}
 
 asio::awaitable<Result<void>> Sandbox::bringUp(Steps steps)
 {
@@ -221,12 +238,24 @@ asio::awaitable<Result<void>> Sandbox::bootAndConnect(const Steps& steps, Plan& 
         m_vmAlive = false;
         co_return started;
     }
-    if (auto proxy = co_await connectProxy(); !proxy) {
-        co_return proxy;
+    logDebug("sandbox " + m_record.name, plan.warm ? "restored" : "started");
+    // The proxy comes up while the guest does.
+    const auto proxy = std::make_shared<Joined>(m_parts.io);
+    asio::co_spawn(m_parts.io, joined(shared_from_this(), proxy), asio::detached);
+    const Result<void> guest = co_await connectGuest(steps, plan);
+    while (!proxy->outcome) {
+        std::error_code ignored;
+        co_await proxy->arrived.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     }
+    co_return guest ? *proxy->outcome : guest;
+}
+
+asio::awaitable<Result<void>> Sandbox::connectGuest(const Steps& steps, const Plan& plan)
+{
+    const bool emulated = plan.shape.acceleration == vm::Acceleration::Emulate;
     // A restored guest answers at once or not at all.
     const std::chrono::seconds within = plan.warm ? 20s : emulated ? 180s : 30s;
-    auto control = co_await GuestLink::connect(m_parts.io, machine.controlSocket, within, m_stopTrying);
+    auto control = co_await GuestLink::connect(m_parts.io, plan.machine.controlSocket, within, m_stopTrying);
     if (plan.isTrial && (control || control.error().code == ErrorCode::Timeout)) {
         m_parts.kvmTrialEnded(control.has_value(), control ? std::string() : control.error().detail);
     }
@@ -249,7 +278,7 @@ asio::awaitable<Result<void>> Sandbox::bootAndConnect(const Steps& steps, Plan& 
         return 0;
     };
     co_await onPool(m_parts.pool, std::move(endConsole));
-    auto bulk = co_await GuestLink::connect(m_parts.io, machine.bulkSocket, 20s, m_stopTrying);
+    auto bulk = co_await GuestLink::connect(m_parts.io, plan.machine.bulkSocket, 20s, m_stopTrying);
     if (!bulk) {
         co_return tl::unexpected(bulk.error());
     }
@@ -288,6 +317,7 @@ asio::awaitable<Result<void>> Sandbox::setUpGuest()
                      {"entropy", encodeBase64(entropy)},
                      {"user", {{"name", "agent"}, {"uid", ::getuid()}, {"gid", ::getgid()}, {"home", "/home/agent"}}},
                      {"caPem", authority->certificatePem},
+                     {"caSubjectHash", subjectHash(authority->certificatePem)},
                      {"environment", plan->environment},
                      {"workspaces", workspaces},
                      {"files", files},
@@ -297,6 +327,7 @@ asio::awaitable<Result<void>> Sandbox::setUpGuest()
     if (!answer && answer.error().code != ErrorCode::AlreadyExists) {
         co_return tl::unexpected(answer.error());
     }
+    logDebug("sandbox " + m_record.name, "set up: " + escapeForDisplay(answer.value_or("again"), 200));
     co_return Result<void>();
 }
 

@@ -78,10 +78,11 @@ Result<std::string> agentFolderName(const std::filesystem::path& images, const s
 
 ImageStore::Places ImageStore::Places::standard()
 {
-    // By its real name: it is written into disks, which must not depend on a link that may be moved.
+    const auto named = paths::dataFolder() / "images";
     std::error_code error;
-    const auto folder = std::filesystem::weakly_canonical(paths::dataFolder() / "images", error);
-    return {error ? paths::dataFolder() / "images" : folder, paths::imageRecipeFolder(), paths::helperExecutable("coldframe-guest")};
+    const auto real = std::filesystem::weakly_canonical(named, error);
+    const bool isLink = std::filesystem::is_symlink(std::filesystem::symlink_status(named, error));
+    return {real.empty() ? named : real, paths::imageRecipeFolder(), paths::helperExecutable("coldframe-guest"), isLink};
 }
 
 ImageStore::ImageStore(Places places, ProcessRunner& runner)
@@ -236,7 +237,7 @@ Result<std::vector<std::string>> ImageStore::prune(const std::set<std::string>& 
 {
     std::error_code missing;
     const auto kind = std::filesystem::symlink_status(m_places.images, missing);
-    if (!std::filesystem::is_directory(kind)) {
+    if (!std::filesystem::is_directory(kind) || m_places.isShared) {
         return std::vector<std::string>();
     }
     const UniqueFd lock(::open((m_places.images / ".build.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));

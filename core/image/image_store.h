@@ -55,9 +55,10 @@ class ImageStore
 public:
     struct Places
     {
-        std::filesystem::path images{}; ///< dataFolder()/images
+        std::filesystem::path images{}; ///< dataFolder()/images by its real name: it is written into disks
         std::filesystem::path recipe{}; ///< imageRecipeFolder(): build, build-agent
         std::filesystem::path guest{};  ///< the static coldframe-guest
+        bool isShared = false;          ///< reached through a link: others use the folder too, nothing in it is pruned
         static Places standard();
     };
 

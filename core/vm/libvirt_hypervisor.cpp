@@ -2,6 +2,7 @@
 #include "vm/libvirt_hypervisor.h"
 
 #include "base/log.h"
+#include "base/unique_fd.h"
 #include "vm/console_recorder.h"
 #include "vm/domain_xml.h"
 #include "vm/host_resources.h"
@@ -14,14 +15,18 @@
 
 #include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <condition_variable>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
 #include <map>
 #include <mutex>
+#include <sys/syscall.h>
 #include <thread>
+#include <unistd.h>
 
 namespace coldframe::vm {
 namespace {
@@ -45,6 +50,22 @@ pid_t readProcessId(const std::string& name)
     pid_t process = 0;
     file >> process;
     return file ? process : 0;
+}
+
+/// Ends the QEMU of a domain by SIGKILL. Nothing when its process cannot be told for certain.
+void killEmulator(const std::string& name)
+{
+    const pid_t process = readProcessId(name);
+    const UniqueFd handle(process > 1 ? static_cast<int>(::syscall(SYS_pidfd_open, process, 0)) : -1);
+    if (!handle) {
+        return;
+    }
+    // Looked at through the handle's time: the id cannot be another's meanwhile.
+    std::ifstream file("/proc/" + std::to_string(process) + "/cmdline");
+    const std::string line((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    if (line.find(std::string("guest=") + name + ",") != std::string::npos) {
+        ::syscall(SYS_pidfd_send_signal, handle.get(), SIGKILL, nullptr, 0);
+    }
 }
 
 std::optional<DomainMetadata> readMetadata(virDomainPtr domain)
@@ -557,6 +578,8 @@ Result<void> LibvirtHypervisor::Impl::destroy(const std::string& sandboxId)
         if (metadata && metadata->owner != owner) {
             return fail(ErrorCode::NotAllowed, "The microVM “" + name + "” belongs to another Coldframe engine.");
         }
+        // libvirt would ask QEMU to end first, which then flushes a disk that is about to be thrown away or is doubtful anyway.
+        killEmulator(name);
         if (virDomainDestroy(domain.get()) < 0) {
             return failed(lastLibvirtFailure());
         }

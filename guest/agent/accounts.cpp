@@ -85,7 +85,7 @@ Result<void> replaceIfChanged(const std::filesystem::path& path, const std::stri
     {
     };
     const bool existed = ::stat(path.c_str(), &info) == 0;
-    COLDFRAME_CHECK(writeFileAtomic(path, after, existed ? info.st_mode & 0777 : mode));
+    COLDFRAME_CHECK(replaceFile(path, after, existed ? info.st_mode & 0777 : mode));
     if (existed && ::chown(path.c_str(), info.st_uid, info.st_gid) != 0) {
         return failErrno("Cannot set the owner of " + path.string() + ".", errno);
     }

@@ -58,6 +58,11 @@ asio::awaitable<void> answer(channel::StreamPtr stream, const Error& error)
     co_await answer(stream, status, body);
 }
 
+double secondsBetween(std::chrono::steady_clock::time_point from, std::chrono::steady_clock::time_point to)
+{
+    return std::chrono::duration<double>(to - from).count();
+}
+
 std::string bootId()
 {
     std::string id = readFile("/proc/sys/kernel/random/boot_id", 256).value_or("");
@@ -165,10 +170,8 @@ asio::awaitable<void> Agent::prepare(channel::StreamPtr stream)
         co_await answer(stream, "409", "{}");
         co_return;
     }
-    if (m_hooks.prepare) {
-        m_hooks.prepare();
-    }
-    const auto flushed = flushDisks();
+    const auto prepared = m_hooks.prepare ? m_hooks.prepare() : Result<void>();
+    const auto flushed = prepared ? flushDisks() : prepared;
     if (flushed) {
         co_await answer(stream, "200", "{}");
     } else {
@@ -198,7 +201,9 @@ asio::awaitable<void> Agent::setup(channel::StreamPtr stream)
         co_return;
     }
     m_state = State::SettingUp;
+    const auto began = std::chrono::steady_clock::now();
     const auto agent = applySetup(m_options.root, *request);
+    const auto applied = std::chrono::steady_clock::now();
     if (!agent) {
         m_state = State::WaitingSetup;
         logError("setup", agent.error().message + " " + agent.error().detail);
@@ -220,7 +225,10 @@ asio::awaitable<void> Agent::setup(channel::StreamPtr stream)
         }
     }
     m_state = State::Ready;
-    co_await answer(stream, "200", "{}");
+    const std::string took = Json{{"filesSeconds", secondsBetween(began, applied)},
+                                  {"servicesSeconds", secondsBetween(applied, std::chrono::steady_clock::now())}}
+                                 .dump();
+    co_await answer(stream, "200", took);
 }
 
 asio::awaitable<void> Agent::trust(channel::StreamPtr stream)

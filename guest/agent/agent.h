@@ -17,8 +17,8 @@ namespace coldframe::guest {
 /// What the rest of the guest adds; each may be empty.
 struct AgentHooks
 {
-    /// What can be done before anything is known of the sandbox: loads, reads, but neither forks nor draws randomness.
-    std::function<void()> prepare;
+    /// What can be done before anything is known of the sandbox (see prepareTemplate()).
+    std::function<Result<void>()> prepare;
     /// After /setup did its files and users, before it is answered: the network, Docker.
     std::function<asio::awaitable<Result<void>>(const SetupRequest&, const Account&)> afterSetup;
     std::function<bool()> isDockerRunning;

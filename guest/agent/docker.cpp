@@ -66,7 +66,7 @@ Result<void> Docker::listen()
     COLDFRAME_TRY(const gid_t group, findGroup(groups, "docker"));
     if (::access("/etc/docker/daemon.json", F_OK) != 0) {
         COLDFRAME_CHECK(makeFolders("/etc/docker", 0755));
-        COLDFRAME_CHECK(writeFileAtomic("/etc/docker/daemon.json",
+        COLDFRAME_CHECK(replaceFile("/etc/docker/daemon.json",
                                         "{\n  \"dns\": [\"198.18.0.1\"],\n"
                                         "  \"exec-opts\": [\"native.cgroupdriver=cgroupfs\"],\n"
                                         "  \"log-driver\": \"local\"\n}\n",

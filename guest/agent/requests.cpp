@@ -186,6 +186,10 @@ SetupRequest setupRequest(const Json& object)
     request.gid = static_cast<gid_t>(numberOr(user, "gid", 1000, 1, 0xFFFFFFFEll));
     request.home = user.contains("home") ? path(user, "home") : "/home/agent";
     request.caPem = textOr(object, "caPem", "", 1u << 20);
+    request.caSubjectHash = textOr(object, "caSubjectHash", "", 8);
+    if (request.caSubjectHash.find_first_not_of("0123456789abcdef") != std::string::npos) {
+        throw Bad{"caSubjectHash must be hexadecimal"};
+    }
     request.environment = variables(object);
     const Json workspaces = object.value("workspaces", Json::array());
     if (!workspaces.is_array() || workspaces.size() > kMaxWorkspaces) {

@@ -53,6 +53,7 @@ struct SetupRequest
     gid_t gid = 1000;
     std::string home;
     std::string caPem;
+    std::string caSubjectHash; ///< 8 hex digits: OpenSSL's name for it in a folder of certificates
     std::map<std::string, std::string> environment;
     std::vector<SetupWorkspace> workspaces;
     std::vector<SetupFile> files;

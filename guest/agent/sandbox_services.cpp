@@ -24,20 +24,6 @@ namespace {
 constexpr unsigned short kRedirectPort = 15001;
 constexpr unsigned short kDnsPort = 15053;
 
-/// OpenSSL finds a certificate in a folder by a link named after its subject's hash. It takes a second under
-/// emulation and few programs need it, so nobody waits for it.
-void linkByHash(Reaper& reaper)
-{
-    SpawnSpec spec;
-    spec.argv = {"/bin/sh", "-c",
-                 "cd /etc/ssl/certs && f=/usr/local/share/ca-certificates/coldframe.crt && "
-                 "ln -sf $f coldframe.pem && ln -sf coldframe.pem \"$(openssl x509 -noout -hash -in $f).0\""};
-    spec.environment = {{"PATH", "/usr/bin:/bin"}};
-    if (const auto pid = spawn(spec)) {
-        reaper.watch(*pid, [](int) {});
-    }
-}
-
 } // namespace
 
 struct SandboxServices::Parts
@@ -84,21 +70,26 @@ struct SandboxServices::Parts
         }
     }
 
-    asio::awaitable<Result<void>> begin(bool hasTrust, bool dockerAtStart)
+    /// The network inside and Docker's socket: nothing of it differs between sandboxes.
+    Result<void> beginCommon()
     {
-        mountAgentLayer();
+        if (names) {
+            return {};
+        }
         if (const auto grown = growFileSystem("/dev/vda", "/"); !grown) {
             logWarning("disk", grown.error().message + " " + grown.error().detail);
         }
-        if (!names) {
-            COLDFRAME_CO_CHECK(startNetwork());
-            if (const auto listening = docker.listen(); !listening) {
-                logWarning("docker", listening.error().message + " " + listening.error().detail);
-            }
+        COLDFRAME_CHECK(startNetwork());
+        if (const auto listening = docker.listen(); !listening) {
+            logWarning("docker", listening.error().message + " " + listening.error().detail);
         }
-        if (hasTrust) {
-            linkByHash(reaper);
-        }
+        return {};
+    }
+
+    asio::awaitable<Result<void>> begin(bool dockerAtStart)
+    {
+        mountAgentLayer();
+        COLDFRAME_CO_CHECK(beginCommon());
         if (dockerAtStart) {
             docker.startInBackground();
         }
@@ -125,9 +116,12 @@ AgentHooks SandboxServices::hooks()
 {
     Parts* parts = m_parts.get();
     AgentHooks hooks;
-    hooks.prepare = prepareTemplate;
+    hooks.prepare = [parts] {
+        prepareTemplate();
+        return parts->beginCommon();
+    };
     hooks.afterSetup = [parts](const SetupRequest& request, const Account&) {
-        return parts->begin(!request.caPem.empty(), request.dockerAtStart);
+        return parts->begin(request.dockerAtStart);
     };
     hooks.isDockerRunning = [parts] { return parts->docker.isRunning(); };
     hooks.beforeShutdown = [parts] { return parts->end(); };

@@ -68,13 +68,13 @@ void setClock(double time)
 
 Result<void> nameMachine(const fs::path& root, const std::string& hostName)
 {
-    COLDFRAME_CHECK(writeFileAtomic(root / "etc/hostname", hostName + "\n", 0644));
-    COLDFRAME_CHECK(writeFileAtomic(root / "etc/hosts",
+    COLDFRAME_CHECK(replaceFile(root / "etc/hostname", hostName + "\n", 0644));
+    COLDFRAME_CHECK(replaceFile(root / "etc/hosts",
                                     "127.0.0.1\tlocalhost\n127.0.1.1\t" + hostName +
                                         "\n::1\tlocalhost ip6-localhost ip6-loopback\n",
                                     0644));
     // A new id in each boot: two sandboxes of one template must not share it.
-    return writeFileAtomic(root / "etc/machine-id", randomHex(16) + "\n", 0444);
+    return replaceFile(root / "etc/machine-id", randomHex(16) + "\n", 0444);
 }
 
 /// While it lives, files are made and reached with the agent's rights, so a link the agent left on its disk
@@ -111,7 +111,7 @@ Result<void> writeSetupFile(const fs::path& root, const SetupFile& file, const A
         rights.emplace(agent);
     }
     COLDFRAME_CHECK(makeFolders(path.parent_path(), 0755));
-    COLDFRAME_CHECK(writeFileAtomic(path, file.content, file.mode));
+    COLDFRAME_CHECK(replaceFile(path, file.content, file.mode));
     if (::chmod(path.c_str(), file.mode) != 0) {
         return failErrno("Cannot set the mode of " + file.path + ".", errno);
     }
@@ -132,7 +132,7 @@ Result<void> installTrust(const fs::path& root, std::string_view name, std::stri
     }
     const fs::path source = root / "usr/local/share/ca-certificates" / (std::string(name) + ".crt");
     COLDFRAME_CHECK(makeFolders(source.parent_path(), 0755));
-    COLDFRAME_CHECK(writeFileAtomic(source, text, 0644));
+    COLDFRAME_CHECK(replaceFile(source, text, 0644));
     const fs::path bundlePath = root / "etc/ssl/certs/ca-certificates.crt";
     std::string bundle = readFile(bundlePath).value_or("");
     if (bundle.find(text) == std::string::npos) {
@@ -140,9 +140,20 @@ Result<void> installTrust(const fs::path& root, std::string_view name, std::stri
             bundle += '\n';
         }
         COLDFRAME_CHECK(makeFolders(bundlePath.parent_path(), 0755));
-        COLDFRAME_CHECK(writeFileAtomic(bundlePath, bundle + text, 0644));
+        COLDFRAME_CHECK(replaceFile(bundlePath, bundle + text, 0644));
     }
     return {};
+}
+
+void linkBySubject(const fs::path& root, const std::string& name, const std::string& subjectHash)
+{
+    const fs::path folder = root / "etc/ssl/certs";
+    std::error_code ignored;
+    for (const auto& [link, target] : {std::pair{name + ".pem", "/usr/local/share/ca-certificates/" + name + ".crt"},
+                                       {subjectHash + ".0", name + ".pem"}}) {
+        fs::remove(folder / link, ignored);
+        fs::create_symlink(target, folder / link, ignored);
+    }
 }
 
 Result<void> makeWorkspace(const fs::path& root, const std::string& path, const Account& owner)
@@ -199,6 +210,9 @@ Result<Account> applySetup(const fs::path& root, const SetupRequest& request)
     (void)!::chown(runtime.c_str(), agent.uid, agent.gid);
     if (!request.caPem.empty()) {
         COLDFRAME_CHECK(installTrust(root, "coldframe", request.caPem));
+        if (!request.caSubjectHash.empty()) {
+            linkBySubject(root, "coldframe", request.caSubjectHash);
+        }
     }
     for (const SetupWorkspace& workspace : request.workspaces) {
         COLDFRAME_CHECK(makeWorkspace(root, workspace.path, agent));

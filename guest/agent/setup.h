@@ -19,6 +19,9 @@ Result<Account> applySetup(const std::filesystem::path& root, const SetupRequest
 /// at once the bundle. Doing it twice changes nothing.
 Result<void> installTrust(const std::filesystem::path& root, std::string_view name, std::string_view pem);
 
+/// The link by which OpenSSL finds the certificate `name` in /etc/ssl/certs: its subject's hash (8 hex digits) and ".0".
+void linkBySubject(const std::filesystem::path& root, const std::string& name, const std::string& subjectHash);
+
 /// A workspace's root folder, owned by the agent, at the same path as on the host; missing parents are
 /// root's. NotAllowed for paths that are the system's own.
 Result<void> makeWorkspace(const std::filesystem::path& root, const std::string& path, const Account& owner);
