@@ -53,6 +53,7 @@ json Sandbox::inspect() const
                    {"bytes", ignored ? 0 : diskBytes},
                    {"capGiB", m_record.diskGiB},
                    {"image", m_record.imageId},
+                   {"template", m_record.templateId},
                    {"agentLayer", m_record.agentLayer}};
     all["policy"] = json::parse(policy::toJson(effectivePolicy()));
     all["vm"] = {{"uuid", m_record.uuid}, {"generation", m_record.generation}, {"consoleLog", (folder() / "console.log").string()}};

@@ -142,6 +142,8 @@ Result<void> makeLink()
         info += "dummy";
         request.attribute(IFLA_IFNAME, std::string_view(kLinkName, std::strlen(kLinkName) + 1));
         request.attribute(IFLA_LINKINFO, info);
+        // The same in every sandbox: nothing outside sees it, and a random one would be an id that copies of a template share.
+        request.attribute(IFLA_ADDRESS, std::string_view("\x02" "cfcf\x01", 6));
         COLDFRAME_CHECK(request.send(socket.get(), "the interface"));
     }
     const unsigned index = ::if_nametoindex(kLinkName);

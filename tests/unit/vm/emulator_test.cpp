@@ -77,7 +77,9 @@ private slots:
         QVERIFY(isRefused({"-netdev", "user,id=n"}));
         QVERIFY(isRefused({"-nic", "user"}));
         QVERIFY(isRefused({"-drive", "file=/etc/shadow"}));
+        QVERIFY(!isRefused({"-incoming", "defer"}));
         QVERIFY(isRefused({"-incoming", "tcp:0:4444"}));
+        QVERIFY(isRefused({"-incoming", "exec:cat /etc/shadow"}));
         QVERIFY(isRefused({"-blockdev", R"({"driver":"nbd","node-name":"x"})"}));
         QVERIFY(isRefused({"-blockdev", "driver=file,filename=/etc/shadow"}));
         QVERIFY(isRefused({"-object", R"({"qom-type":"memory-backend-file","mem-path":"/x"})"}));

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sandboxes that start from a saved template: independent of each other, of the template's life, and of its damage."""
+import hashlib, json, os, pathlib, subprocess, time
+import harness
+from harness import wait_for
+
+RESTORES = int(os.environ.get("COLDFRAME_TEST_RESTORES", "20"))
+
+# One line "name value" for each thing that must differ between two sandboxes, and for one that shows they are copies.
+PROBE = r"""
+echo urandom $(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+echo boot-id $(cat /proc/sys/kernel/random/boot_id)
+echo uuid $(cat /proc/sys/kernel/random/uuid)
+echo machine-id $(cat /etc/machine-id)
+echo host-name $(hostname)
+echo authority $(sha256sum < /usr/local/share/ca-certificates/coldframe.crt | cut -c1-32)
+echo stack $(grep -F '[stack]' /proc/self/maps | cut -d' ' -f1)
+echo python $(python3 -c 'import os,random; print(os.urandom(8).hex(), random.random())' | tr ' ' _)
+echo copy $(sudo sha256sum /proc/1/maps | cut -c1-32)
+echo clock $(date +%s.%N)
+echo processes $(ps -e -o comm= | grep -v -e ps -e bash -e coldframe-guest -e grep -e sort -e sudo | grep -vc '^\[') 
+echo leftovers $(ls -A /tmp /var/tmp /home/agent/.bash_history /root/.bash_history 2>/dev/null | grep -vc -e : -e '^$')
+"""
+
+
+def own_images(t):
+    """Images of this test alone, as hard links, so that what it does to templates is nobody else's trouble."""
+    images = t.home / ".local/share/coldframe/images"
+    shared = images.resolve()
+    images.unlink()
+    images.mkdir()
+    current = json.loads((shared / "current.json").read_text())["base"]
+    subprocess.run(["cp", "-al", str(shared / current), str(images)], check=True)
+    subprocess.run(["cp", str(shared / "current.json"), str(images)], check=True)
+    return images
+
+
+def templates(images):
+    return sorted(images.glob("template-*/manifest.json"))
+
+
+def started_from(t, name):
+    return t.call("sandbox.inspect", sandbox=name)["disk"]["template"]
+
+
+def clones(t):
+    seen, copies = {}, set()
+    times = []
+    for number in range(RESTORES):
+        name = f"clone-{number}"
+        began = time.monotonic()
+        t.call("sandbox.create", agent="shell", workspaces=[], name=name, start=True, consentEmulation=True)
+        times.append(time.monotonic() - began)
+        if number == 0:
+            t.check("a fresh sandbox starts from the template", started_from(t, name), t.call("sandbox.inspect", sandbox=name)["disk"])
+        before = time.time()
+        r = t.run(name, ["bash", "-c", PROBE])
+        after = time.time()
+        facts = dict(line.split(" ", 1) for line in r.out.splitlines() if " " in line)
+        copies.add(facts.pop("copy", f"missing {number}"))
+        clock = float(facts.pop("clock", "0"))
+        if number == 0:
+            t.check("the clock is right though the template is older", before - 2 <= clock <= after + 2, (before, clock, after))
+            t.check("nothing runs but the agent", facts.pop("processes", "") == "0", r)
+            t.check("nothing of the template's life lies about", facts.pop("leftovers", "") == "0", r)
+        facts.pop("processes", None), facts.pop("leftovers", None)
+        for key, value in facts.items():
+            seen.setdefault(key, []).append(value)
+        t.call("sandbox.remove", sandbox=name, force=True)
+    t.say(f"{RESTORES} restores: median {sorted(times)[len(times) // 2]:.2f} s, longest {max(times):.2f} s")
+    t.check("the restores are copies of one template (the control)", len(copies) == 1, copies)
+    t.check("the probe saw what it looks for", len(seen) >= 8 and all(len(values) == RESTORES for values in seen.values()), seen.keys())
+    for key, values in seen.items():
+        t.check(f"hazard 17: no two restores share {key}", len(set(values)) == len(values) and "" not in values, values)
+
+
+def keeps_its_disk(t):
+    t.create("kept", t.project)
+    t.run("kept", "echo mine > ~/note; sudo sh -c 'echo root > /etc/note'")
+    t.call("sandbox.stop", sandbox="kept")
+    t.call("sandbox.start", sandbox="kept")
+    r = t.run("kept", "cat ~/note /etc/note")
+    t.check("a stop keeps the disk of a restored sandbox", r.out == "mine\nroot\n", r)
+    t.call("sandbox.reset", sandbox="kept")
+    r = t.run("kept", "cat ~/note /etc/note; cat file")
+    t.check("a reset loses it and keeps the workspace", "mine" not in r.out and "root" not in r.out and r.out.endswith("content\n"), r)
+    t.check("a reset starts from the template too", started_from(t, "kept"))
+
+
+def engine_dies(t):
+    began = time.monotonic()
+    t.kill_and_wait(t.engine.pid)
+    t.start_engine()
+    ok = wait_for(lambda: t.state("kept") == "running", 30)
+    t.check("the next engine takes a restored sandbox over", ok and t.run("kept", ["cat", "file"]).out == "content\n",
+            f"{t.state('kept')} after {time.monotonic() - began:.1f} s")
+    t.call("sandbox.remove", sandbox="kept", force=True)
+
+
+def damaged(t, images):
+    """Memory that is not whole: with a manifest that shows it, and with one that does not."""
+    manifest = templates(images)[0]
+    memory = manifest.parent / "memory.save"
+    whole = memory.stat().st_size
+    memory.chmod(0o600)
+    with open(memory, "r+b") as file:
+        file.truncate(whole // 2)
+    t.create("one", t.project)
+    t.check("memory that the manifest does not fit is not used", not started_from(t, "one"))
+    t.check("and the sandbox works", t.run("one", ["cat", "file"]).out == "content\n")
+    t.call("sandbox.remove", sandbox="one", force=True)
+    ok = wait_for(lambda: len(templates(images)) == 2, 90, 0.5)
+    t.check("a new template is made by itself", ok, templates(images))
+
+    manifest = max(templates(images), key=lambda path: path.stat().st_mtime)
+    memory = manifest.parent / "memory.save"
+    memory.chmod(0o600)
+    with open(memory, "r+b") as file:
+        file.truncate(memory.stat().st_size // 2)
+    document = json.loads(manifest.read_text())
+    document["parts"]["memory.save"] = {"sha256": hashlib.sha256(memory.read_bytes()).hexdigest(), "size": memory.stat().st_size}
+    manifest.chmod(0o600)
+    manifest.write_text(json.dumps(document))
+    t.create("two", t.project)
+    t.check("a restore that fails is followed by a cold boot", not started_from(t, "two") and t.run("two", ["cat", "file"]).out == "content\n")
+    t.check("the template that failed is not tried again", not memory.exists())
+    t.check("nothing of the failed restore is left", len(t.qemu(t.call("sandbox.inspect", sandbox="two")["id"])) == 1)
+    t.call("sandbox.remove", sandbox="two", force=True)
+
+
+def killed_while_making(t, images):
+    wait_for(lambda: list(images.glob(".template-*.work")), 30)
+    making = wait_for(lambda: t.processes("guest=coldframe-template-"), 60)
+    t.check("a template is in the making", making)
+    t.kill_and_wait(t.engine.pid)
+    t.start_engine()
+    gone = wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in making), 30)
+    t.check("the next engine ends what was half made", gone)
+    ok = wait_for(lambda: len([m for m in templates(images) if (m.parent / "memory.save").exists()
+                               and (m.parent / "memory.save").stat().st_size > 50 << 20]) == 1, 120, 0.5)
+    t.check("and makes the template again", ok, templates(images))
+    t.check("no work folder is left", wait_for(lambda: not list(images.glob(".template-*.work")), 10), list(images.iterdir()))
+
+
+def story(t):
+    images = own_images(t)
+    t.project = t.home / "project"
+    t.host_file(t.project / "file", "content\n")
+    t.start_engine()
+    t.apply_settings()
+    answer = t.call("image.build", force=False)
+    t.check("building the image makes the template", answer["template"] and len(templates(images)) == 1, answer)
+    clones(t)
+    keeps_its_disk(t)
+    engine_dies(t)
+    damaged(t, images)
+    killed_while_making(t, images)
+    t.apply_settings(warmStart=False)
+    t.create("cold", t.project)
+    t.check("with templates switched off a sandbox boots", not started_from(t, "cold"))
+
+
+harness.main(story)
