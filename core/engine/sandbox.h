@@ -60,14 +60,17 @@ private:
     struct Operation; // marks the sandbox busy for its life
     struct Plan;      // what one start is made of
     struct Joined;
-    static asio::awaitable<void> joined(std::shared_ptr<Sandbox> self, std::shared_ptr<Joined> result);
+    /// Starts nothing by itself: spawn it. Whoever does must join() the result before this sandbox may end.
+    static asio::awaitable<void> runBeside(asio::awaitable<Result<void>> work, std::shared_ptr<Joined> result);
+    static asio::awaitable<Result<void>> join(std::shared_ptr<Joined> result);
 
     asio::awaitable<Result<void>> bringUp(Steps steps);
     asio::awaitable<Result<void>> prepareDisk(const Steps& steps, Plan& plan);
     asio::awaitable<Result<void>> makeDisk(Plan& plan);
     asio::awaitable<Result<void>> launch(const Steps& steps, Plan& plan);
     asio::awaitable<Result<void>> bootAndConnect(const Steps& steps, Plan& plan);
-    asio::awaitable<Result<void>> connectGuest(const Steps& steps, const Plan& plan);
+    asio::awaitable<Result<void>> connectGuest(const Steps& steps, const Plan& plan, std::chrono::milliseconds within);
+    asio::awaitable<Result<void>> connectBulk(std::filesystem::path socket, std::chrono::milliseconds within);
     asio::awaitable<void> endVm();
     asio::awaitable<Result<void>> connectProxy();
     asio::awaitable<Result<void>> setUpGuest();

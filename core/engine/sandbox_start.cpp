@@ -43,11 +43,29 @@ struct Sandbox::Joined
     asio::steady_timer arrived; ///< cancelled when there is an outcome
 };
 
-asio::awaitable<void> Sandbox::joined(std::shared_ptr<Sandbox> self, std::shared_ptr<Joined> result)
+asio::awaitable<void> Sandbox::runBeside(asio::awaitable<Result<void>> work, std::shared_ptr<Joined> result)
 {
-    result->outcome = co_await self->connectProxy();
-    logDebug("sandbox " + self->m_record.name, "proxy started");
+    result->outcome = co_await std::move(work);
     result->arrived.cancel();
+}
+
+asio::awaitable<Result<void>> Sandbox::join(std::shared_ptr<Joined> result)
+{
+    while (!result->outcome) {
+        std::error_code ignored;
+        co_await result->arrived.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    }
+    co_return *result->outcome;
+}
+
+asio::awaitable<Result<void>> Sandbox::connectBulk(std::filesystem::path socket, std::chrono::milliseconds within)
+{
+    auto bulk = co_await GuestLink::connect(m_parts.io, std::move(socket), within, m_stopTrying);
+    if (!bulk) {
+        co_return tl::unexpected(bulk.error());
+    }
+    m_bulk = std::move(*bulk);
+    co_return Result<void>();
 }
 
 asio::awaitable<Result<void>> Sandbox::bringUp(Steps steps)
@@ -180,7 +198,7 @@ asio::awaitable<Result<void>> Sandbox::launch(const Steps& steps, Plan& plan)
         co_return co_await bootAndConnect(steps, plan);
     }
     const Result<void> restored = co_await bootAndConnect(steps, plan);
-    if (restored || *m_stopTrying || steps.isCancelled()) {
+    if (restored || steps.isCancelled() || restored.error().code == ErrorCode::Cancelled) {
         co_return restored;
     }
     logWarning("sandbox " + m_record.name, "the restore failed: " + restored.error().message + " " + restored.error().detail);
@@ -239,22 +257,24 @@ asio::awaitable<Result<void>> Sandbox::bootAndConnect(const Steps& steps, Plan& 
         co_return started;
     }
     logDebug("sandbox " + m_record.name, plan.warm ? "restored" : "started");
-    // The proxy comes up while the guest does.
+    // The proxy comes up, and the second port is connected, while the guest is set up. A restored guest answers at once or not
+    // at all.
+    const std::chrono::seconds within = plan.warm ? 20s : emulated ? 180s : 30s;
     const auto proxy = std::make_shared<Joined>(m_parts.io);
-    asio::co_spawn(m_parts.io, joined(shared_from_this(), proxy), asio::detached);
-    const Result<void> guest = co_await connectGuest(steps, plan);
-    while (!proxy->outcome) {
-        std::error_code ignored;
-        co_await proxy->arrived.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    asio::co_spawn(m_parts.io, runBeside(connectProxy(), proxy), asio::detached);
+    const auto bulk = std::make_shared<Joined>(m_parts.io);
+    asio::co_spawn(m_parts.io, runBeside(connectBulk(machine.bulkSocket, within + 20s), bulk), asio::detached);
+    const Result<void> guest = co_await connectGuest(steps, plan, within);
+    if (!guest) {
+        *m_stopTrying = true;
     }
-    co_return guest ? *proxy->outcome : guest;
+    const Result<void> proxyUp = co_await join(proxy);
+    const Result<void> bulkUp = co_await join(bulk);
+    co_return !guest ? guest : !proxyUp ? proxyUp : bulkUp;
 }
 
-asio::awaitable<Result<void>> Sandbox::connectGuest(const Steps& steps, const Plan& plan)
+asio::awaitable<Result<void>> Sandbox::connectGuest(const Steps& steps, const Plan& plan, std::chrono::milliseconds within)
 {
-    const bool emulated = plan.shape.acceleration == vm::Acceleration::Emulate;
-    // A restored guest answers at once or not at all.
-    const std::chrono::seconds within = plan.warm ? 20s : emulated ? 180s : 30s;
     auto control = co_await GuestLink::connect(m_parts.io, plan.machine.controlSocket, within, m_stopTrying);
     if (plan.isTrial && (control || control.error().code == ErrorCode::Timeout)) {
         m_parts.kvmTrialEnded(control.has_value(), control ? std::string() : control.error().detail);
@@ -278,11 +298,6 @@ asio::awaitable<Result<void>> Sandbox::connectGuest(const Steps& steps, const Pl
         return 0;
     };
     co_await onPool(m_parts.pool, std::move(endConsole));
-    auto bulk = co_await GuestLink::connect(m_parts.io, plan.machine.bulkSocket, 20s, m_stopTrying);
-    if (!bulk) {
-        co_return tl::unexpected(bulk.error());
-    }
-    m_bulk = std::move(*bulk);
     co_return Result<void>();
 }
 

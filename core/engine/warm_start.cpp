@@ -14,6 +14,8 @@
 
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
 
 namespace coldframe::engine {
 
@@ -48,7 +50,8 @@ asio::awaitable<Result<std::string>> WarmStart::keyOf(MachineShape shape)
     auto compute = [&hypervisor = m_hypervisor, shape]() -> Result<std::string> {
         COLDFRAME_TRY(const auto info, hypervisor.info());
         vm::MachineDescription machine = machineOf(shape);
-        return vm::templateKey(machine, shape.diskBytes(), vm::hostFingerprint(info, shape.acceleration));
+        return vm::templateKey(machine, shape.diskBytes(), vm::hostFingerprint(info, shape.acceleration) + ";user " +
+                                                                       std::to_string(::getuid()) + " " + std::to_string(::getgid()));
     };
     co_return co_await onPool(m_pool, std::move(compute));
 }
@@ -217,7 +220,8 @@ asio::awaitable<Result<void>> WarmStart::bootAndSave(vm::MachineDescription mach
         if (!link) {
             co_return tl::unexpected(link.error());
         }
-        auto prepared = co_await (*link)->request("POST", "/prepare", "{}", 60s);
+        const std::string user = nlohmann::json{{"user", {{"uid", ::getuid()}, {"gid", ::getgid()}, {"home", "/home/agent"}}}}.dump();
+        auto prepared = co_await (*link)->request("POST", "/prepare", user, 60s);
         if (!prepared) {
             co_return tl::unexpected(prepared.error());
         }

@@ -166,11 +166,17 @@ std::string Agent::statusJson() const
 
 asio::awaitable<void> Agent::prepare(channel::StreamPtr stream)
 {
+    const auto body = co_await channel::readBody(*stream, 4096);
+    const auto request = body ? parsePrepareRequest(*body) : Result<PrepareRequest>(tl::unexpected(body.error()));
     if (m_state != State::WaitingSetup) {
         co_await answer(stream, "409", "{}");
         co_return;
     }
-    const auto prepared = m_hooks.prepare ? m_hooks.prepare() : Result<void>();
+    if (!request) {
+        co_await answer(stream, request.error());
+        co_return;
+    }
+    const auto prepared = m_hooks.prepare ? m_hooks.prepare(*request) : Result<void>();
     const auto flushed = prepared ? flushDisks() : prepared;
     if (flushed) {
         co_await answer(stream, "200", "{}");

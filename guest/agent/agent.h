@@ -18,7 +18,7 @@ namespace coldframe::guest {
 struct AgentHooks
 {
     /// What can be done before anything is known of the sandbox (see prepareTemplate()).
-    std::function<Result<void>()> prepare;
+    std::function<Result<void>(const PrepareRequest&)> prepare;
     /// After /setup did its files and users, before it is answered: the network, Docker.
     std::function<asio::awaitable<Result<void>>(const SetupRequest&, const Account&)> afterSetup;
     std::function<bool()> isDockerRunning;

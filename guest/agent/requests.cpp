@@ -155,6 +155,20 @@ ExecRequest execRequest(const Json& object)
     return request;
 }
 
+PrepareRequest prepareRequest(const Json& object)
+{
+    PrepareRequest request;
+    const Json user = object.value("user", Json::object());
+    if (textOr(user, "name", "agent", 32) != "agent") {
+        throw Bad{"the user is called agent"};
+    }
+    // uid 0 would make every agent root and every workspace file root's; -1 means "unchanged" to the kernel.
+    request.uid = static_cast<uid_t>(numberOr(user, "uid", 1000, 1, 0xFFFFFFFEll));
+    request.gid = static_cast<gid_t>(numberOr(user, "gid", 1000, 1, 0xFFFFFFFEll));
+    request.home = user.contains("home") ? path(user, "home") : "/home/agent";
+    return request;
+}
+
 SetupRequest setupRequest(const Json& object)
 {
     SetupRequest request;
@@ -176,15 +190,11 @@ SetupRequest setupRequest(const Json& object)
         }
     }
     request.entropy = base64(object, "entropy", 4096);
-    const Json user = object.value("user", Json::object());
-    request.userName = textOr(user, "name", "agent", 32);
-    if (request.userName != "agent") {
-        throw Bad{"the user is called agent"};
-    }
-    // uid 0 would make every agent root and every workspace file root's; -1 means "unchanged" to the kernel.
-    request.uid = static_cast<uid_t>(numberOr(user, "uid", 1000, 1, 0xFFFFFFFEll));
-    request.gid = static_cast<gid_t>(numberOr(user, "gid", 1000, 1, 0xFFFFFFFEll));
-    request.home = user.contains("home") ? path(user, "home") : "/home/agent";
+    const PrepareRequest user = prepareRequest(object);
+    request.userName = "agent";
+    request.uid = user.uid;
+    request.gid = user.gid;
+    request.home = user.home;
     request.caPem = textOr(object, "caPem", "", 1u << 20);
     request.caSubjectHash = textOr(object, "caSubjectHash", "", 8);
     if (request.caSubjectHash.find_first_not_of("0123456789abcdef") != std::string::npos) {
@@ -236,6 +246,11 @@ template <typename T> Result<T> parsed(std::string_view json, const char* what, 
 Result<ExecRequest> parseExecRequest(std::string_view json)
 {
     return parsed<ExecRequest>(json, "exec", execRequest);
+}
+
+Result<PrepareRequest> parsePrepareRequest(std::string_view json)
+{
+    return parsed<PrepareRequest>(json, "prepare", prepareRequest);
 }
 
 Result<SetupRequest> parseSetupRequest(std::string_view json)

@@ -60,6 +60,15 @@ struct SetupRequest
     bool dockerAtStart = false;
 };
 
+/// What a template is prepared for.
+struct PrepareRequest
+{
+    uid_t uid = 1000;
+    gid_t gid = 1000;
+    std::string home;
+};
+
+Result<PrepareRequest> parsePrepareRequest(std::string_view json);
 Result<ExecRequest> parseExecRequest(std::string_view json);
 Result<SetupRequest> parseSetupRequest(std::string_view json);
 

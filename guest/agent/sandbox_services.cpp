@@ -116,8 +116,8 @@ AgentHooks SandboxServices::hooks()
 {
     Parts* parts = m_parts.get();
     AgentHooks hooks;
-    hooks.prepare = [parts] {
-        prepareTemplate();
+    hooks.prepare = [parts](const PrepareRequest& request) -> Result<void> {
+        COLDFRAME_CHECK(prepareTemplate(request));
         return parts->beginCommon();
     };
     hooks.afterSetup = [parts](const SetupRequest& request, const Account&) {

@@ -5,7 +5,7 @@ A test file ends with `harness.main(story)`. `story(t)` makes its checks with `t
 printed, the first failures do not stop the others, and the exit status tells. As root the file runs itself again as the
 unprivileged user coldframe-test, in whose libvirt session the microVMs live.
 """
-import http.server, json, os, pathlib, pwd, shutil, signal, socket, ssl, struct, subprocess, sys, tempfile, threading, time, traceback
+import ctypes, http.server, json, os, pathlib, pwd, shutil, signal, socket, ssl, struct, subprocess, sys, tempfile, threading, time, traceback
 
 TEST_USER = "coldframe-test"
 STDIN, RESIZE, SIGNAL, STDIN_END, STDOUT, STDERR, EXIT, FAILURE = 0, 1, 2, 3, 16, 17, 18, 19
@@ -454,12 +454,28 @@ def _become_test_user():
     os.execvpe("setpriv", [*drop, "/usr/bin/python3", str(script), str(build)], environment)
 
 
+def _reap_orphans():
+    """Goes on in a child. libvirt waits until a QEMU that ended is gone from the process table, and the init of a container may take
+    seconds to reap it; here the parent of all orphans does so at once, as a normal init would."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+    child = os.fork()
+    if not child:
+        return
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
+    while True:
+        pid, status = os.wait()
+        if pid == child:
+            os._exit(os.waitstatus_to_exitcode(status) & 255)
+
+
 def main(story):
     """Runs a test file: argument 1 is the build folder."""
     if len(sys.argv) != 2:
         sys.exit("usage: TEST.py BUILD-FOLDER")
     if os.getuid() == 0:
         _become_test_user()
+    _reap_orphans()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     test = Test(sys.argv[1])
     try:
