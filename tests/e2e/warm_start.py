@@ -18,7 +18,7 @@ echo stack $(grep -F '[stack]' /proc/self/maps | cut -d' ' -f1)
 echo python $(python3 -c 'import os,random; print(os.urandom(8).hex(), random.random())' | tr ' ' _)
 echo copy $(sudo sha256sum /proc/1/maps | cut -c1-32)
 echo clock $(date +%s.%N)
-echo processes $(ps -e -o comm= | grep -v -e ps -e bash -e coldframe-guest -e grep -e sort -e sudo | grep -vc '^\[') 
+echo processes $(ps -e --no-headers -o ppid,pid,comm | awk -v me=$$ '$1 != 0 && $1 != 2 && $2 != 2 && $2 != me && $1 != me {print $3}' | tr '\n' ,)-
 echo leftovers $(ls -A /tmp /var/tmp /home/agent/.bash_history /root/.bash_history 2>/dev/null | grep -vc -e : -e '^$')
 """
 
@@ -61,7 +61,7 @@ def clones(t):
         clock = float(facts.pop("clock", "0"))
         if number == 0:
             t.check("the clock is right though the template is older", before - 2 <= clock <= after + 2, (before, clock, after))
-            t.check("nothing runs but the agent", facts.pop("processes", "") == "0", r)
+            t.check("nothing runs but the agent", facts.pop("processes", "") == "-", r)
             t.check("nothing of the template's life lies about", facts.pop("leftovers", "") == "0", r)
         facts.pop("processes", None), facts.pop("leftovers", None)
         for key, value in facts.items():
@@ -94,12 +94,13 @@ def engine_dies(t):
     ok = wait_for(lambda: t.state("kept") == "running", 30)
     t.check("the next engine takes a restored sandbox over", ok and t.run("kept", ["cat", "file"]).out == "content\n",
             f"{t.state('kept')} after {time.monotonic() - began:.1f} s")
-    t.call("sandbox.remove", sandbox="kept", force=True)
 
 
 def damaged(t, images):
     """Memory that is not whole: with a manifest that shows it, and with one that does not."""
-    manifest = templates(images)[0]
+    before = len(templates(images))
+    manifest = next(m for m in templates(images) if m.parent.name == started_from(t, "kept"))
+    t.call("sandbox.remove", sandbox="kept", force=True)
     memory = manifest.parent / "memory.save"
     whole = memory.stat().st_size
     memory.chmod(0o600)
@@ -109,8 +110,9 @@ def damaged(t, images):
     t.check("memory that the manifest does not fit is not used", not started_from(t, "one"))
     t.check("and the sandbox works", t.run("one", ["cat", "file"]).out == "content\n")
     t.call("sandbox.remove", sandbox="one", force=True)
-    ok = wait_for(lambda: len(templates(images)) == 2, 90, 0.5)
+    ok = wait_for(lambda: len(templates(images)) > before, 90, 0.5)
     t.check("a new template is made by itself", ok, templates(images))
+    t.call("image.build", force=False)  # comes back when no template is in the making
 
     manifest = max(templates(images), key=lambda path: path.stat().st_mtime)
     memory = manifest.parent / "memory.save"
@@ -149,7 +151,7 @@ def story(t):
     t.start_engine()
     t.apply_settings()
     answer = t.call("image.build", force=False)
-    t.check("building the image makes the template", answer["template"] and len(templates(images)) == 1, answer)
+    t.check("building the image makes the template", answer["template"] and templates(images), answer)
     clones(t)
     keeps_its_disk(t)
     engine_dies(t)
