@@ -563,7 +563,7 @@ Result<void> LibvirtHypervisor::Impl::destroy(const std::string& sandboxId)
 {
     const std::string name = domainName(sandboxId);
     const std::string owner = m_owner;
-    return withConnection<void>([name, owner](const LibvirtConnection& usable) -> Result<void> {
+    auto done = withConnection<void>([name, owner](const LibvirtConnection& usable) -> Result<void> {
         const auto failed = [](const LibvirtFailure& failure) -> Result<void> {
             if (failure.code == VIR_ERR_NO_DOMAIN || failure.code == VIR_ERR_OPERATION_INVALID) {
                 return {}; // it ended by itself meanwhile
@@ -585,6 +585,11 @@ Result<void> LibvirtHypervisor::Impl::destroy(const std::string& sandboxId)
         }
         return {};
     });
+    if (done) {
+        // libvirt's own event may come after a new start of the same sandbox has begun; this one is in time.
+        onLifecycle(name, VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_DESTROYED);
+    }
+    return done;
 }
 
 void LibvirtHypervisor::Impl::endConsole(const std::string& sandboxId)
