@@ -96,7 +96,7 @@ aptInstall() {
 
 # A first free range of 65536 ids after those in the file.
 nextIdRange() {
-  awk -F: 'BEGIN { top = 100000 } { end = $2 + $3; if (end > top) top = end } END { printf "%d-%d", top, top + 65535 }' "$1" 2>/dev/null
+  cat "$1" 2>/dev/null | awk -F: 'BEGIN { top = 100000 } { end = $2 + $3; if (end > top) top = end } END { printf "%d-%d", top, top + 65535 }'
 }
 
 # As root: the user exists, has ranges for user namespaces, and may use KVM where there is one.
