@@ -49,7 +49,8 @@ Result<void> checkSandboxName(const std::string& name)
 std::string defaultSandboxName(const std::string& agent, const fs::path& folder, const std::vector<std::string>& taken)
 {
     std::string base = agent + "-";
-    for (const char c : folder.filename().native()) {
+    const std::string last = folder.filename().native(); // a range over a part of a temporary would outlive it
+    for (const char c : last) {
         base += isNameCharacter(c) ? c : '-';
     }
     base.resize(std::min<std::size_t>(base.size(), 56));
