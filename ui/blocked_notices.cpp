@@ -64,7 +64,7 @@ void BlockedNotices::take(const nlohmann::json& event)
         m_offers.clear();
     }
     m_offers.insert(key, {sandbox, pattern.value_or(std::string())});
-    m_notifier.show({key, tr("%1 was blocked").arg(shown(host.substr(0, 200))),
+    m_notifier.show({key, tr("%1 was blocked").arg(shownTarget(host.substr(0, 200), numberField(event, "port"))),
                      tr("The sandbox %1 tried to reach it.").arg(name),
                      pattern ? tr("Allow for this sandbox") : QString()});
 }

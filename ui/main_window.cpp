@@ -4,13 +4,18 @@
 #include "api/client.h"
 #include "ui/keys_dialog.h"
 #include "ui/new_sandbox_dialog.h"
+#include "ui/preferences_dialog.h"
 #include "ui/sandbox_actions.h"
 #include "ui/sandbox_delegate.h"
+#include "ui/sandbox_list.h"
 #include "ui/sandbox_model.h"
 #include "ui/sandbox_page.h"
+#include "ui/system_check.h"
 #include "ui/terminal_page.h"
 #include "ui/text.h"
 #include "ui/theme.h"
+#include "ui/welcome_page.h"
+#include "ui/window_settings.h"
 
 #include <QApplication>
 #include <QCloseEvent>
@@ -34,6 +39,7 @@ MainWindow::MainWindow(api::Client& client, QWidget* parent) : QMainWindow(paren
     setObjectName(QStringLiteral("mainWindow"));
     setWindowTitle(tr("Coldframe"));
     resize(1120, 720);
+    setMinimumSize(640, 420);
     setAcceptDrops(true);
     m_model = new SandboxModel(client, this);
     m_actions = new SandboxActions(client, *m_model, this);
@@ -45,7 +51,9 @@ MainWindow::MainWindow(api::Client& client, QWidget* parent) : QMainWindow(paren
     m_splitter->addWidget(makeSide());
     m_stack = new QStackedWidget(m_splitter);
     m_stack->setObjectName(QStringLiteral("stack"));
-    m_welcome = makeWelcome();
+    m_welcome = new WelcomePage(client, m_stack);
+    connect(m_welcome, &WelcomePage::newSandboxWanted, this, [this] { openNewSandbox(); });
+    connect(m_welcome, &WelcomePage::checkWanted, this, &MainWindow::openSystemCheck);
     m_stack->addWidget(m_welcome);
     m_splitter->addWidget(m_stack);
     m_splitter->setStretchFactor(1, 1);
@@ -91,7 +99,7 @@ QWidget* MainWindow::makeSide()
     side->setMinimumWidth(200);
     auto* layout = new QVBoxLayout(side);
     layout->setContentsMargins(8, 8, 8, 8);
-    m_list = new QListView(side);
+    m_list = new SandboxList(side);
     m_list->setObjectName(QStringLiteral("sandboxList"));
     m_list->setAccessibleName(tr("Sandboxes"));
     m_list->setModel(m_model);
@@ -113,52 +121,64 @@ QWidget* MainWindow::makeSide()
     return side;
 }
 
-QWidget* MainWindow::makeWelcome()
-{
-    auto* welcome = new QWidget(this);
-    welcome->setObjectName(QStringLiteral("welcome"));
-    auto* layout = new QVBoxLayout(welcome);
-    layout->setSpacing(16);
-    m_welcomeTitle = new QLabel(welcome);
-    m_welcomeTitle->setObjectName(QStringLiteral("welcomeTitle"));
-    QFont big = m_welcomeTitle->font();
-    big.setPointSizeF(big.pointSizeF() * 1.8);
-    big.setBold(true);
-    m_welcomeTitle->setFont(big);
-    m_welcomeTitle->setAlignment(Qt::AlignCenter);
-    m_welcomeText = new QLabel(welcome);
-    m_welcomeText->setObjectName(QStringLiteral("welcomeText"));
-    m_welcomeText->setTextFormat(Qt::PlainText);
-    m_welcomeText->setWordWrap(true);
-    m_welcomeText->setAlignment(Qt::AlignCenter);
-    m_welcomeText->setMaximumWidth(560);
-    m_welcomeText->setMinimumWidth(320);
-    m_welcomeButton = new QPushButton(tr("New Sandbox…"), welcome);
-    m_welcomeButton->setObjectName(QStringLiteral("welcomeNewSandbox"));
-    QFont larger = m_welcomeButton->font();
-    larger.setPointSizeF(larger.pointSizeF() * 1.25);
-    m_welcomeButton->setFont(larger);
-    m_welcomeButton->setMinimumSize(240, 48);
-    connect(m_welcomeButton, &QPushButton::clicked, this, [this] { openNewSandbox(); });
-    layout->addStretch(1);
-    layout->addWidget(m_welcomeTitle, 0, Qt::AlignHCenter);
-    layout->addWidget(m_welcomeText, 0, Qt::AlignHCenter);
-    layout->addWidget(m_welcomeButton, 0, Qt::AlignHCenter);
-    layout->addStretch(2);
-    return welcome;
-}
-
 void MainWindow::makeMenus()
 {
+    const auto add = [this](QMenu* menu, const QString& text, const char* name, auto slot) {
+        QAction* action = menu->addAction(text, this, slot);
+        action->setObjectName(QString::fromLatin1(name));
+        return action;
+    };
     QMenu* file = menuBar()->addMenu(tr("&Sandbox"));
-    QAction* make = file->addAction(tr("&New Sandbox…"), QKeySequence::New, this, [this] { openNewSandbox(); });
-    make->setObjectName(QStringLiteral("menuNewSandbox"));
-    QAction* keys = file->addAction(tr("&Keys…"), this, &MainWindow::openKeys);
-    keys->setObjectName(QStringLiteral("menuKeys"));
+    // The second of each pair works in a terminal too, where the first is the program's.
+    add(file, tr("&New Sandbox…"), "menuNewSandbox", [this] { openNewSandbox(); })
+        ->setShortcuts({QKeySequence(QKeySequence::New), QKeySequence(QStringLiteral("Ctrl+Shift+N"))});
+    add(file, tr("&Keys…"), "menuKeys", [this] { openKeys(); });
+    add(file, tr("&Preferences…"), "menuPreferences", [this] { openPreferences(); })
+        ->setShortcuts({QKeySequence(QStringLiteral("Ctrl+,")), QKeySequence(QStringLiteral("Ctrl+Shift+P"))});
     file->addSeparator();
-    QAction* quit = file->addAction(tr("&Quit (agents go on)"), QKeySequence::Quit, qApp, &QApplication::quit);
-    quit->setObjectName(QStringLiteral("menuQuit"));
+    add(file, tr("&Close Window"), "menuClose", [this] { close(); })->setShortcut(QKeySequence::Close);
+    add(file, tr("&Quit (agents go on)"), "menuQuit", [] { QApplication::quit(); })
+        ->setShortcuts({QKeySequence(QKeySequence::Quit), QKeySequence(QStringLiteral("Ctrl+Shift+Q"))});
+    m_go = makeGoMenu();
+    QMenu* help = menuBar()->addMenu(tr("&Help"));
+    add(help, tr("&System Check…"), "menuCheck", [this] { openSystemCheck(); });
 }
+
+QMenu* MainWindow::makeGoMenu()
+{
+    QMenu* go = menuBar()->addMenu(tr("&Go"));
+    // Control with Shift or with the page keys: what the terminal leaves to the window.
+    const auto add = [this, go](const QString& text, const char* name, const char* keys, auto does) {
+        QAction* action = go->addAction(text, this, [this, does] {
+            if (SandboxPage* page = currentPage()) {
+                does(*page);
+            }
+        });
+        action->setObjectName(QString::fromLatin1(name));
+        action->setShortcut(QKeySequence(QString::fromLatin1(keys)));
+    };
+    go->addAction(tr("&List of Sandboxes"), QKeySequence(QStringLiteral("Ctrl+Shift+L")), this, [this] { m_list->setFocus(); })
+        ->setObjectName(QStringLiteral("goList"));
+    go->addSeparator();
+    add(tr("&Overview"), "goOverview", "Ctrl+Shift+O", [](SandboxPage& page) { page.showOverview(); });
+    add(tr("&Terminal"), "goTerminal", "Ctrl+Shift+E", [](SandboxPage& page) { page.showTerminal(); });
+    add(tr("&Network"), "goNetwork", "Ctrl+Shift+K", [](SandboxPage& page) { page.showNetwork(); });
+    add(tr("Ne&xt Page"), "goNext", "Ctrl+PgDown", [](SandboxPage& page) { page.turnPage(1); });
+    add(tr("&Previous Page"), "goPrevious", "Ctrl+PgUp", [](SandboxPage& page) { page.turnPage(-1); });
+    go->addSeparator();
+    const auto inTerminal = [](void (TerminalPage::*action)()) {
+        return [action](SandboxPage& page) {
+            page.showTerminal();
+            (page.terminal()->*action)();
+        };
+    };
+    add(tr("Start &Agent"), "goAgent", "Ctrl+Shift+A", inTerminal(&TerminalPage::startAgent));
+    add(tr("Open &Shell"), "goShell", "Ctrl+Shift+T", inTerminal(&TerminalPage::openShell));
+    add(tr("&Close Terminal"), "goCloseTerminal", "Ctrl+Shift+W", inTerminal(&TerminalPage::closeCurrent));
+    return go;
+}
+
+SandboxPage* MainWindow::currentPage() const { return qobject_cast<SandboxPage*>(m_stack->currentWidget()); }
 
 SandboxPage* MainWindow::page(const QString& id)
 {
@@ -203,19 +223,17 @@ void MainWindow::showEngine()
     m_engine->setText(line);
     m_newButton->setEnabled(connected);
     m_keysButton->setEnabled(connected);
-    m_welcomeButton->setEnabled(connected);
+    m_go->setEnabled(currentPage() != nullptr);
+    for (QAction* action : m_go->actions()) {
+        action->setEnabled(currentPage() != nullptr);
+    }
     if (!m_problem.isEmpty()) {
-        m_welcomeTitle->setText(tr("The engine does not answer"));
-        m_welcomeText->setText(m_problem);
+        m_welcome->showWaiting(m_problem);
         statusBar()->showMessage(m_problem, 10000);
     } else if (!connected || !m_model->isKnown()) {
-        m_welcomeTitle->setText(tr("Coldframe"));
-        m_welcomeText->setText(tr("Starting the engine."));
+        m_welcome->showWaiting({});
     } else {
-        m_welcomeTitle->setText(tr("Run a coding agent in its own microVM"));
-        m_welcomeText->setText(tr("Choose a project folder, or drop one here. The agent works on it inside a sandbox: it "
-                                  "reaches only the hosts that you allow, never sees your keys, and its edits come back to "
-                                  "the folder."));
+        m_welcome->showReady();
     }
 }
 
@@ -245,6 +263,7 @@ void MainWindow::openNewSandbox(const QString& folder)
     }
     m_newSandbox = new NewSandboxDialog(m_client, folder, this);
     connect(m_newSandbox, &NewSandboxDialog::created, this, &MainWindow::sandboxCreated);
+    connect(m_newSandbox, &NewSandboxDialog::keysWanted, this, &MainWindow::openKeys);
     m_newSandbox->open();
 }
 
@@ -263,6 +282,25 @@ void MainWindow::openKeys()
     if (!m_keys) {
         m_keys = new KeysDialog(m_client, this);
         m_keys->open();
+    }
+}
+
+void MainWindow::openPreferences()
+{
+    bringUp();
+    if (!m_preferences) {
+        m_preferences = new PreferencesDialog(m_client, this);
+        connect(m_preferences, &PreferencesDialog::windowSettingsChanged, this, &MainWindow::windowSettingsChanged);
+        m_preferences->open();
+    }
+}
+
+void MainWindow::openSystemCheck()
+{
+    bringUp();
+    if (!m_check) {
+        m_check = new SystemCheckDialog(m_client, this);
+        m_check->open();
     }
 }
 

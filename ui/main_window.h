@@ -5,8 +5,10 @@
 #include <QPointer>
 #include <functional>
 
+class QAction;
 class QLabel;
 class QListView;
+class QMenu;
 class QPushButton;
 class QSplitter;
 class QStackedWidget;
@@ -24,8 +26,12 @@ namespace coldframe::ui {
 class KeysDialog;
 class NewSandboxDialog;
 class SandboxActions;
+class PreferencesDialog;
 class SandboxModel;
 class SandboxPage;
+class SystemCheckDialog;
+class WelcomePage;
+struct WindowSettings;
 
 /// The sandboxes at the left, the chosen one at the right. GUI thread; everything it does is a call of `client`, which
 /// outlives it.
@@ -48,7 +54,12 @@ public slots:
     void showSandbox(const QString& id);
     void openNewSandbox(const QString& folder = {});
     void openKeys();
+    void openPreferences();
+    void openSystemCheck();
     void say(const QString& text);
+
+signals:
+    void windowSettingsChanged(const coldframe::ui::WindowSettings& settings);
 
 protected:
     void closeEvent(QCloseEvent* event) override;
@@ -58,8 +69,9 @@ protected:
 
 private:
     QWidget* makeSide();
-    QWidget* makeWelcome();
     void makeMenus();
+    QMenu* makeGoMenu();
+    SandboxPage* currentPage() const;
     void showRightSide();
     void showEngine();
     void sandboxCreated(const QString& id);
@@ -70,16 +82,16 @@ private:
     QSplitter* m_splitter = nullptr;
     QListView* m_list = nullptr;
     QStackedWidget* m_stack = nullptr;
-    QWidget* m_welcome = nullptr;
-    QLabel* m_welcomeTitle = nullptr;
-    QLabel* m_welcomeText = nullptr;
-    QPushButton* m_welcomeButton = nullptr;
+    WelcomePage* m_welcome = nullptr;
+    QMenu* m_go = nullptr;
     QPushButton* m_newButton = nullptr;
     QPushButton* m_keysButton = nullptr;
     QLabel* m_engine = nullptr;
     QString m_problem;
     QPointer<NewSandboxDialog> m_newSandbox;
     QPointer<KeysDialog> m_keys;
+    QPointer<PreferencesDialog> m_preferences;
+    QPointer<SystemCheckDialog> m_check;
     std::function<bool()> m_staysInTray;
 };
 

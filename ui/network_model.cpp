@@ -15,6 +15,26 @@ namespace {
 
 constexpr int kFlushMilliseconds = 100;
 
+QString detailsOf(const json& value, const QString& target, const QString& reason, const QString& rule)
+{
+    const QString address = shownField(value, "address");
+    const std::string source = rawField(value, "source");
+    const QString where = address.isEmpty() || target.startsWith(address) ? target : NetworkModel::tr("%1 at %2").arg(target, address);
+    QStringList parts = {source == "container" ? NetworkModel::tr("To %1, from a container.").arg(where)
+                                               : NetworkModel::tr("To %1.").arg(where)};
+    if (!reason.isEmpty()) {
+        parts << (reason.endsWith(QLatin1Char('.')) ? reason : reason + QLatin1Char('.'));
+    }
+    if (!rule.isEmpty() && !reason.contains(rule)) {
+        parts << NetworkModel::tr("Rule: %1.").arg(rule);
+    }
+    const QString key = shownField(value, "keyInjected");
+    if (!key.isEmpty()) {
+        parts << NetworkModel::tr("The proxy put the key for %1 on it.").arg(key);
+    }
+    return parts.join(QLatin1Char(' '));
+}
+
 ConnectionRow rowFrom(const json& value)
 {
     ConnectionRow row;
@@ -38,8 +58,8 @@ ConnectionRow rowFrom(const json& value)
     row.traffic = in + out > 0 ? QStringLiteral("↓ %1  ↑ %2").arg(shownBytes(in), shownBytes(out)) : QString();
     const QString reason = shownField(value, "reason");
     const QString rule = shownField(value, "rule");
-    row.why = reason.isEmpty() ? rule : rule.isEmpty() ? reason : QStringLiteral("%1 (%2)").arg(reason, rule);
-    row.source = shownField(value, "source");
+    row.why = rule.isEmpty() || row.verdict == Verdict::Error ? (reason.isEmpty() ? rule : reason) : rule;
+    row.details = detailsOf(value, row.target, reason, rule);
     row.keyed = !rawField(value, "keyInjected").empty();
     row.count = std::max<qint64>(1, numberField(value, "count"));
     return row;
@@ -140,7 +160,7 @@ QVariant NetworkModel::data(const QModelIndex& index, int role) const
         return static_cast<int>(row.verdict);
     }
     if (role == SearchRole) {
-        return QString(row.target + QLatin1Char(' ') + row.request + QLatin1Char(' ') + row.why);
+        return QString(row.target + QLatin1Char(' ') + row.request + QLatin1Char(' ') + row.details);
     }
     if (role == Qt::ForegroundRole && index.column() == VerdictColumn) {
         return row.verdict == Verdict::Allowed ? Theme::good(m_palette) : Theme::bad(m_palette);

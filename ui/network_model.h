@@ -26,8 +26,8 @@ struct ConnectionRow
     QString request; ///< method and path, or the protocol
     QString result;  ///< status
     QString traffic;
-    QString why;     ///< rule and reason
-    QString source;
+    QString why;     ///< one line: the rule that allowed it, or why not
+    QString details; ///< all that is known, for one who wants to understand
     bool keyed = false;
     qint64 count = 1;
 };

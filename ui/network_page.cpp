@@ -81,13 +81,26 @@ NetworkPage::NetworkPage(api::Client& client, const QString& sandbox, QWidget* p
     QHeaderView* header = m_table->horizontalHeader();
     header->setHighlightSections(false);
     header->setDefaultAlignment(Qt::AlignLeft | Qt::AlignVCenter);
-    const int em = fontMetrics().averageCharWidth();
-    const int widths[] = {11, 26, 32, 22, 8, 27};
-    for (int column = 0; column < NetworkModel::WhyColumn; ++column) {
-        header->resizeSection(column, widths[column] * em);
-    }
+    header->setMinimumSectionSize(20);
     header->setStretchLastSection(true);
+    m_table->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    m_table->setTextElideMode(Qt::ElideRight);
+    m_table->viewport()->installEventFilter(this);
     layout->addWidget(m_table, 1);
+    m_empty = new QLabel(this);
+    m_empty->setObjectName(QStringLiteral("networkEmpty"));
+    m_empty->setAlignment(Qt::AlignCenter);
+    m_empty->setWordWrap(true);
+    m_empty->setMargin(40);
+    layout->addWidget(m_empty, 1);
+    m_details = new QLabel(this);
+    m_details->setObjectName(QStringLiteral("networkDetails"));
+    m_details->setTextFormat(Qt::PlainText);
+    m_details->setWordWrap(true);
+    m_details->setTextInteractionFlags(Qt::TextSelectableByMouse | Qt::TextSelectableByKeyboard);
+    m_details->setAlignment(Qt::AlignLeft | Qt::AlignTop);
+    m_details->setMinimumHeight(2 * fontMetrics().lineSpacing());
+    layout->addWidget(m_details);
 
     auto* buttons = new QHBoxLayout;
     m_allow = new QPushButton(tr("Allow for This Sandbox"), this);
@@ -104,6 +117,10 @@ NetworkPage::NetworkPage(api::Client& client, const QString& sandbox, QWidget* p
     connect(m_table, &QTableView::customContextMenuRequested, this, &NetworkPage::showMenu);
     connect(m_table->selectionModel(), &QItemSelectionModel::selectionChanged, this, &NetworkPage::enableButtons);
     connect(m_filter, &QAbstractItemModel::modelReset, this, &NetworkPage::enableButtons);
+    connect(m_filter, &QAbstractItemModel::modelReset, this, &NetworkPage::showRightSide);
+    connect(m_filter, &QAbstractItemModel::layoutChanged, this, &NetworkPage::showRightSide);
+    connect(m_filter, &QAbstractItemModel::rowsInserted, this, &NetworkPage::showRightSide);
+    connect(m_filter, &QAbstractItemModel::rowsRemoved, this, &NetworkPage::showRightSide);
     connect(m_allow, &QPushButton::clicked, this, [this] { makeRule(RuleAction::Allow); });
     connect(m_deny, &QPushButton::clicked, this, [this] { makeRule(RuleAction::Deny); });
     connect(&m_client, &api::Client::event, this, [this](const nlohmann::json& event) {
@@ -119,6 +136,54 @@ NetworkPage::NetworkPage(api::Client& client, const QString& sandbox, QWidget* p
         }
     });
     enableButtons();
+    showRightSide();
+}
+
+void NetworkPage::showRightSide()
+{
+    const bool none = m_filter->rowCount() == 0;
+    m_table->setVisible(!none);
+    m_details->setVisible(!none);
+    m_empty->setVisible(none);
+    m_empty->setText(m_model->rowCount() == 0
+                         ? tr("Nothing was tried yet. Every connection that a program in the sandbox tries is listed here, "
+                              "with the rule that allowed or blocked it.")
+                         : tr("No connection matches the filter."));
+}
+
+/// Every column is seen at every width: who and why share what the fixed ones leave, and what is told below the table
+/// anyway goes first.
+void NetworkPage::fitColumns()
+{
+    const QFontMetrics metrics(m_table->font());
+    const auto wide = [&](const QString& text) { return metrics.horizontalAdvance(text) + 16; };
+    const int all = m_table->viewport()->width();
+    const bool roomy = all > wide(QString(100, QLatin1Char('n')));
+    m_table->setColumnHidden(NetworkModel::TrafficColumn, !roomy);
+    m_table->setColumnHidden(NetworkModel::ResultColumn, all < wide(QString(70, QLatin1Char('n'))));
+    m_table->setColumnHidden(NetworkModel::RequestColumn, all < wide(QString(60, QLatin1Char('n'))));
+    int left = all;
+    const auto set = [&](int column, int width) {
+        if (!m_table->isColumnHidden(column)) {
+            m_table->setColumnWidth(column, width);
+            left -= width;
+        }
+    };
+    set(NetworkModel::TimeColumn, wide(QStringLiteral("00:00:00")));
+    set(NetworkModel::VerdictColumn, wide(tr("allowed, key put on")));
+    set(NetworkModel::ResultColumn, wide(tr("Status")) + 6);
+    set(NetworkModel::TrafficColumn, wide(QStringLiteral("↓ 000.0 kB  ↑ 000.0 kB")));
+    const int host = left * 32 / 100;
+    set(NetworkModel::HostColumn, host);
+    set(NetworkModel::RequestColumn, host * 85 / 100);
+}
+
+bool NetworkPage::eventFilter(QObject* watched, QEvent* event)
+{
+    if (event->type() == QEvent::Resize && m_table && watched == m_table->viewport()) {
+        fitColumns();
+    }
+    return QWidget::eventFilter(watched, event);
 }
 
 void NetworkPage::loadLog()
@@ -165,6 +230,7 @@ void NetworkPage::enableButtons()
     const bool can = row && exactPattern(row->host, row->port);
     m_allow->setEnabled(can);
     m_deny->setEnabled(can);
+    m_details->setText(row ? row->details : tr("Choose a connection to see why it was allowed or blocked."));
 }
 
 void NetworkPage::showMenu(const QPoint& point)

@@ -49,9 +49,12 @@ signals:
 protected:
     void showEvent(QShowEvent* event) override;
     void changeEvent(QEvent* event) override;
+    bool eventFilter(QObject* watched, QEvent* event) override;
 
 private:
     void loadLog();
+    void fitColumns();
+    void showRightSide();
     void showMenu(const QPoint& point);
     void makeRule(RuleAction action);
     const ConnectionRow* chosen() const;
@@ -64,6 +67,8 @@ private:
     QLineEdit* m_search = nullptr;
     QComboBox* m_verdicts = nullptr;
     QTableView* m_table = nullptr;
+    QLabel* m_empty = nullptr;
+    QLabel* m_details = nullptr;
     QPushButton* m_allow = nullptr;
     QPushButton* m_deny = nullptr;
     bool m_loaded = false;

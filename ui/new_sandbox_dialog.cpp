@@ -18,10 +18,13 @@
 #include <QPushButton>
 #include <QRegularExpression>
 #include <QVBoxLayout>
+#include <algorithm>
 
 namespace coldframe::ui {
 
 namespace {
+
+constexpr int kServicesRole = Qt::UserRole + 1;
 
 QLabel* sentence(QWidget* parent, const char* name, const QColor& color)
 {
@@ -49,6 +52,8 @@ NewSandboxDialog::NewSandboxDialog(api::Client& client, const QString& folder, Q
     makeFields(folder);
     makeFooter();
     loadAgents();
+    loadKeys();
+    loadSettings();
     check();
 }
 
@@ -81,6 +86,18 @@ void NewSandboxDialog::makeFields(const QString& folder)
     m_agent->setObjectName(QStringLiteral("agent"));
     m_agent->setAccessibleName(tr("Agent"));
     form->addRow(tr("&Agent"), m_agent);
+    m_keyHint = new QWidget(m_fields);
+    auto* hintRow = new QHBoxLayout(m_keyHint);
+    hintRow->setContentsMargins(0, 0, 0, 0);
+    m_keyHintText = sentence(m_keyHint, "keyHint", Theme::busy(palette()));
+    m_keyHintText->show();
+    auto* keysButton = new QPushButton(tr("Keys…"), m_keyHint);
+    keysButton->setObjectName(QStringLiteral("hintKeys"));
+    keysButton->setAutoDefault(false);
+    hintRow->addWidget(m_keyHintText, 1);
+    hintRow->addWidget(keysButton, 0, Qt::AlignTop);
+    m_keyHint->hide();
+    form->addRow(QString(), m_keyHint);
 
     m_network = new QComboBox(m_fields);
     m_network->setObjectName(QStringLiteral("network"));
@@ -115,6 +132,13 @@ void NewSandboxDialog::makeFields(const QString& folder)
     connect(m_folder, &QLineEdit::textChanged, this, &NewSandboxDialog::check);
     connect(m_name, &QLineEdit::textChanged, this, &NewSandboxDialog::check);
     connect(m_agent, &QComboBox::currentIndexChanged, this, &NewSandboxDialog::check);
+    connect(m_agent, &QComboBox::currentIndexChanged, this, &NewSandboxDialog::showKeyHint);
+    connect(keysButton, &QPushButton::clicked, this, &NewSandboxDialog::keysWanted);
+    connect(&m_client, &api::Client::event, this, [this](const nlohmann::json& event) {
+        if (rawField(event, "type") == "keys.changed") {
+            loadKeys();
+        }
+    });
     connect(m_consent, &QCheckBox::toggled, this, &NewSandboxDialog::check);
     connect(browseButton, &QPushButton::clicked, this, &NewSandboxDialog::browse);
 }
@@ -159,10 +183,52 @@ void NewSandboxDialog::loadAgents()
         for (const nlohmann::json& agent : listField(*answer, "agents")) {
             if (flagField(agent, "supported")) {
                 m_agent->addItem(shownField(agent, "title"), shownField(agent, "name"));
+                QStringList services;
+                for (const nlohmann::json& service : listField(agent, "services")) {
+                    services.append(service.is_string() ? shown(service.get<std::string>()) : QString());
+                }
+                m_agent->setItemData(m_agent->count() - 1, services, kServicesRole);
             }
         }
+        showKeyHint();
         check();
     });
+}
+
+void NewSandboxDialog::loadKeys()
+{
+    m_client.call("keys.list", nlohmann::json::object(), this, [this](Result<nlohmann::json> answer) {
+        if (!answer) {
+            return; // the hint is a help, not a condition
+        }
+        m_stored.clear();
+        for (const nlohmann::json& key : listField(*answer, "keys")) {
+            m_stored.append(shownField(key, "service"));
+        }
+        m_keysKnown = true;
+        showKeyHint();
+    });
+}
+
+void NewSandboxDialog::loadSettings()
+{
+    m_client.call("settings.get", nlohmann::json::object(), this, [this](Result<nlohmann::json> answer) {
+        if (!answer) {
+            return;
+        }
+        m_network->setCurrentIndex(qMax(0, m_network->findData(shownField(*answer, "defaultMode"))));
+        if (flagField(*answer, "consentToEmulation")) {
+            m_consent->setChecked(true); // agreed to once for all
+        }
+    });
+}
+
+void NewSandboxDialog::showKeyHint()
+{
+    const QStringList services = m_agent->currentData(kServicesRole).toStringList();
+    const bool stored = std::any_of(services.begin(), services.end(), [this](const QString& s) { return m_stored.contains(s); });
+    m_keyHint->setVisible(m_keysKnown && !services.isEmpty() && !stored);
+    m_keyHintText->setText(tr("No key for %1 is stored, so it cannot reach its service yet.").arg(m_agent->currentText()));
 }
 
 QString NewSandboxDialog::folderProblem(const QString& folder)

@@ -4,6 +4,7 @@
 #include "base/result.h"
 
 #include <QDialog>
+#include <QStringList>
 #include <nlohmann/json_fwd.hpp>
 
 class QCheckBox;
@@ -34,6 +35,7 @@ public:
     static QString nameProblem(const QString& name);
 
 signals:
+    void keysWanted();
     void created(const QString& id);
 
 public slots:
@@ -43,6 +45,9 @@ private:
     void makeFields(const QString& folder);
     void makeFooter();
     void loadAgents();
+    void loadKeys();
+    void loadSettings();
+    void showKeyHint();
     void check();
     void browse();
     void create();
@@ -56,6 +61,10 @@ private:
     QLineEdit* m_folder = nullptr;
     QLabel* m_folderProblem = nullptr;
     QComboBox* m_agent = nullptr;
+    QWidget* m_keyHint = nullptr;
+    QLabel* m_keyHintText = nullptr;
+    QStringList m_stored; ///< services with a key in the keychain
+    bool m_keysKnown = false;
     QComboBox* m_network = nullptr;
     QLineEdit* m_name = nullptr;
     QLabel* m_nameProblem = nullptr;

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ui/notifier.h"
 
+#include "base/paths.h"
+
 #include <QCoreApplication>
 #include <QDBusConnection>
 #include <QDBusMessage>
 #include <QDBusPendingCallWatcher>
 #include <QDBusPendingReply>
+#include <QFile>
+#include <QIcon>
 #include <QTimer>
 #include <QVariantMap>
 
@@ -17,6 +21,14 @@ const QString kService = QStringLiteral("org.freedesktop.Notifications");
 const QString kPath = QStringLiteral("/org/freedesktop/Notifications");
 constexpr int kReplyMilliseconds = 5000;
 constexpr int kServerDecides = -1;
+
+/// By name where the desktop knows it, else by file: a build that was not installed has its icon as well.
+QString iconName()
+{
+    const QString name = QStringLiteral("coldframe");
+    const QString file = QFile::decodeName((paths::resourcesFolder() / "icons" / "coldframe.svg").c_str());
+    return QIcon::hasThemeIcon(name) || !QFile::exists(file) ? name : file;
+}
 
 } // namespace
 
@@ -43,7 +55,7 @@ void DesktopNotifier::show(const Notice& notice)
     hints.insert(QStringLiteral("category"), QStringLiteral("network"));
     QDBusMessage call = QDBusMessage::createMethodCall(kService, kPath, kService, QStringLiteral("Notify"));
     // The body may hold markup by the specification, the summary may not.
-    call << tr("Coldframe") << 0u << QStringLiteral("coldframe") << notice.title << notice.text.toHtmlEscaped() << actions
+    call << tr("Coldframe") << 0u << iconName() << notice.title << notice.text.toHtmlEscaped() << actions
          << hints << kServerDecides;
     auto* watcher = new QDBusPendingCallWatcher(bus.asyncCall(call, kReplyMilliseconds), this);
     connect(watcher, &QDBusPendingCallWatcher::finished, this, [this, watcher, notice] {

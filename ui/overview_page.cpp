@@ -20,6 +20,8 @@ namespace coldframe::ui {
 
 namespace {
 
+constexpr const char* kTitle = "title";
+
 QLabel* plainLabel(QWidget* parent)
 {
     auto* label = new QLabel(parent);
@@ -96,31 +98,46 @@ QLabel* OverviewPage::addRow(const QString& title, const char* name)
 {
     QLabel* label = plainLabel(m_form->parentWidget());
     label->setObjectName(QString::fromLatin1(name));
-    label->setAccessibleName(title);
+    label->setProperty(kTitle, title);
     m_form->addRow(title, label);
     return label;
 }
+
+namespace {
+
+/// A name given to a label hides its text from a screen reader, so the name says both.
+void setValue(QLabel* label, const QString& text)
+{
+    label->setText(text);
+    label->setAccessibleName(OverviewPage::tr("%1: %2").arg(label->property(kTitle).toString(), text));
+}
+
+} // namespace
 
 void OverviewPage::show(const Sandbox& sandbox)
 {
     m_stateValue = static_cast<int>(sandbox.state);
     const QString state = stateText(sandbox.state);
-    m_state->setText(state.at(0).toUpper() + state.mid(1));
-    m_problem->setText(sandbox.problem);
+    setValue(m_state, state.at(0).toUpper() + state.mid(1));
+    setValue(m_problem, sandbox.problem);
     m_form->setRowVisible(m_problem, !sandbox.problem.isEmpty());
-    m_isolation->setText(sandbox.reducedIsolation
-                             ? tr("Reduced isolation: this machine has no KVM, so the sandbox is emulated. Do not run in "
-                                  "it what you would not trust.")
+    setValue(m_isolation, sandbox.reducedIsolation
+                             ? tr("Reduced isolation: the sandbox is emulated, not run by KVM. Do not run in it what you "
+                                  "would not trust.")
+                         : sandbox.state == SandboxState::Absent || sandbox.state == SandboxState::Preparing
+                             ? tr("Known when it starts")
                              : tr("Own kernel in a microVM (KVM)"));
-    m_agent->setText(sandbox.agent);
+    setValue(m_agent, sandbox.agent);
     QStringList folders;
     for (const Workspace& workspace : sandbox.workspaces) {
         const QString path = shownPath(workspace.path);
         folders.append(workspace.readOnly ? tr("%1 (read only)").arg(path) : path);
     }
-    m_workspaces->setText(folders.isEmpty() ? tr("None") : folders.join(QLatin1Char('\n')));
-    m_resources->setText(tr("%1 processors, %2 memory").arg(sandbox.cpus).arg(shownBytes(sandbox.memoryMiB << 20)));
-    m_blocked->setText(sandbox.blockedCount == 0
+    setValue(m_workspaces, folders.isEmpty() ? tr("None") : folders.join(QLatin1Char('\n')));
+    const QString memory = shownBytes(sandbox.memoryMiB << 20);
+    setValue(m_resources, sandbox.cpus > 0 && !sandbox.reducedIsolation ? tr("%1 processors, %2 memory").arg(sandbox.cpus).arg(memory)
+                                                                       : tr("%1 memory").arg(memory));
+    setValue(m_blocked, sandbox.blockedCount == 0
                            ? tr("No connection was blocked")
                            : tr("Connections blocked: %1; the Network page lists them").arg(sandbox.blockedCount));
     if (m_command->text() != sandbox.launchCommand) {
@@ -166,9 +183,9 @@ void OverviewPage::showSyncs(const Sandbox& sandbox)
         line->setContentsMargins(0, 0, 0, 0);
         QLabel* text = plainLabel(row);
         text->setObjectName(QStringLiteral("syncLine"));
-        text->setAccessibleName(tr("Sync"));
+        text->setProperty(kTitle, tr("Sync"));
         const QString state = syncText(sync);
-        text->setText(syncs.size() > 1 ? tr("%1: %2").arg(shownPath(sync.path), state) : state);
+        setValue(text, syncs.size() > 1 ? tr("%1: %2").arg(shownPath(sync.path), state) : state);
         text->setProperty("paused", sync.isPaused());
         line->addWidget(text, 1);
         if (sync.isPaused() && !sync.path.empty()) {
@@ -178,6 +195,7 @@ void OverviewPage::showSyncs(const Sandbox& sandbox)
             line->addWidget(button, 0, Qt::AlignTop);
         }
         m_syncLayout->addWidget(row);
+        row->show(); // now, not with the next event: a line that comes and goes would flicker
     }
 }
 

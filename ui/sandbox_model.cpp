@@ -11,7 +11,7 @@ namespace coldframe::ui {
 
 using nlohmann::json;
 
-SandboxModel::SandboxModel(api::Client& client, QObject* parent) : QAbstractListModel(parent)
+SandboxModel::SandboxModel(api::Client& client, QObject* parent) : QAbstractListModel(parent), m_client(client)
 {
     connect(&client, &api::Client::resynchronised, this, &SandboxModel::takeAll);
     connect(&client, &api::Client::event, this, &SandboxModel::takeEvent);
@@ -86,7 +86,26 @@ void SandboxModel::takeEvent(const json& event)
         remove(QString::fromStdString(rawField(event, "id")));
     } else if (type == "sync.changed" && event.contains("sync")) {
         putSync(QString::fromStdString(rawField(event, "sandbox")), event["sync"]);
+    } else if (type == "connection" && event.contains("connection")) {
+        // The engine counts as well, and tells its count with the next change of the sandbox.
+        const int row = rowOf(QString::fromStdString(rawField(event["connection"], "sandbox")));
+        if (row >= 0 && rawField(event["connection"], "verdict") == "denied") {
+            ++m_sandboxes[static_cast<std::size_t>(row)].blockedCount;
+            emit sandboxChanged(m_sandboxes[static_cast<std::size_t>(row)].key());
+        }
     }
+}
+
+void SandboxModel::askForSyncs(const QString& id)
+{
+    m_client.call("sync.status", {{"sandbox", id.toStdString()}}, this, [this, id](Result<json> answer) {
+        if (!answer) {
+            return; // it stopped meanwhile
+        }
+        for (const json& sync : listField(*answer, "syncs")) {
+            putSync(id, sync);
+        }
+    });
 }
 
 void SandboxModel::put(Sandbox sandbox)
@@ -96,6 +115,7 @@ void SandboxModel::put(Sandbox sandbox)
     }
     const QString id = sandbox.key();
     const int row = rowOf(id);
+    const bool begins = sandbox.isRunning() && (row < 0 || !m_sandboxes[static_cast<std::size_t>(row)].isRunning());
     if (row >= 0) {
         Sandbox& old = m_sandboxes[static_cast<std::size_t>(row)];
         // What sync.changed told is finer than the summary, while the sandbox runs.
@@ -114,6 +134,9 @@ void SandboxModel::put(Sandbox sandbox)
     }
     emit sandboxChanged(id);
     emit changed();
+    if (begins) {
+        askForSyncs(id); // events tell of changes only
+    }
 }
 
 void SandboxModel::remove(const QString& id)

@@ -45,7 +45,9 @@ private:
     void put(Sandbox sandbox);
     void remove(const QString& id);
     void putSync(const QString& id, const nlohmann::json& sync);
+    void askForSyncs(const QString& id);
 
+    api::Client& m_client;
     std::vector<Sandbox> m_sandboxes;
     bool m_known = false;
 };

@@ -121,7 +121,7 @@ QWidget* SandboxPage::makeHeader()
     m_name->setFont(big);
     m_mark = plainLabel(header, "reducedIsolationMark");
     m_mark->setText(tr("reduced isolation"));
-    m_mark->setToolTip(tr("Emulated: this machine has no KVM."));
+    m_mark->setToolTip(tr("Emulated, not run by KVM: slower, and no security boundary."));
     m_mark->setFrameShape(QFrame::StyledPanel);
     m_mark->setMargin(3);
     top->addWidget(m_name);
@@ -234,13 +234,18 @@ void SandboxPage::refreshOperation()
 
 void SandboxPage::takeBlocked(const nlohmann::json& event)
 {
+    if (rawField(event, "type") == "policy.changed") {
+        lookAtBlocked();
+    }
     if (rawField(event, "type") != "blocked" || rawField(event, "sandbox") != m_id.toStdString()) {
         return;
     }
     const std::string host = rawField(event, "host");
     const std::optional<std::string> pattern = exactPattern(host, numberField(event, "port"));
     m_blockedPattern = pattern.value_or(std::string());
-    m_blockedText->setText(tr("%1 was blocked.").arg(shown(host.substr(0, 300))));
+    m_blockedHost = host;
+    m_blockedPort = numberField(event, "port");
+    m_blockedText->setText(tr("%1 was blocked.").arg(shownTarget(host.substr(0, 300), m_blockedPort)));
     m_blockedAllow->setVisible(pattern.has_value());
     m_blocked->show();
 }
@@ -259,6 +264,28 @@ void SandboxPage::allowBlocked()
             showError(shown(done.error().message));
         }
     });
+}
+
+/// A rule was made, here or by a notification: what it allows needs no offer any more.
+void SandboxPage::lookAtBlocked()
+{
+    if (m_blocked->isHidden() || m_blockedPattern.empty()) {
+        return;
+    }
+    m_client.call("policy.check", {{"sandbox", m_id.toStdString()}, {"host", m_blockedHost}, {"port", m_blockedPort}}, this,
+                  [this, pattern = m_blockedPattern](Result<nlohmann::json> answer) {
+                      if (answer && rawField(*answer, "verdict") == "allow" && pattern == m_blockedPattern) {
+                          m_blocked->hide();
+                      }
+                  });
+}
+
+void SandboxPage::showOverview() { m_tabs->setCurrentWidget(m_overview); }
+
+void SandboxPage::turnPage(int step)
+{
+    m_tabs->setCurrentIndex((m_tabs->currentIndex() + step + m_tabs->count()) % m_tabs->count());
+    m_tabs->currentWidget()->setFocus();
 }
 
 void SandboxPage::showTerminal() { m_tabs->setCurrentWidget(m_terminal); }

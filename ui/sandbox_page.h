@@ -34,7 +34,10 @@ public:
     const QString& sandbox() const { return m_id; }
     TerminalPage* terminal() const { return m_terminal; }
     void showTerminal();
+    void showOverview();
     void showNetwork();
+    /// The page to the right of this one, or to the left.
+    void turnPage(int step);
     void showError(const QString& text);
 
 signals:
@@ -50,6 +53,7 @@ private:
     void refreshOperation();
     void takeBlocked(const nlohmann::json& event);
     void allowBlocked();
+    void lookAtBlocked();
     void paintColors();
 
     api::Client& m_client;
@@ -73,6 +77,8 @@ private:
     QLabel* m_blockedText = nullptr;
     QPushButton* m_blockedAllow = nullptr;
     std::string m_blockedPattern;
+    std::string m_blockedHost;
+    qint64 m_blockedPort = 0;
     QTabWidget* m_tabs = nullptr;
     OverviewPage* m_overview = nullptr;
     TerminalPage* m_terminal = nullptr;

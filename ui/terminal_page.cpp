@@ -16,6 +16,7 @@
 #include <QTabWidget>
 #include <QTimer>
 #include <QVBoxLayout>
+#include <csignal>
 
 namespace coldframe::ui {
 
@@ -101,6 +102,13 @@ void TerminalSession::end(const QString& text, bool good)
     emit ended();
 }
 
+void TerminalSession::hangUp()
+{
+    if (m_running && m_attachment) {
+        m_attachment->sendSignal(SIGHUP);
+    }
+}
+
 void TerminalSession::askPaste(const QString& text)
 {
     ask(this,
@@ -142,6 +150,7 @@ TerminalPage::TerminalPage(api::Client& client, const QString& sandbox, QWidget*
     auto* empty = new QLabel(tr("No terminal is open. Start the agent in the workspace, or open a shell beside it; "
                                 "a stopped sandbox is started first."),
                              m_stack);
+    empty->setTextFormat(Qt::PlainText);
     empty->setObjectName(QStringLiteral("terminalEmpty"));
     empty->setAlignment(Qt::AlignCenter);
     empty->setWordWrap(true);
@@ -177,7 +186,8 @@ void TerminalPage::openShell()
 {
     add("sandbox.exec",
         {{"sandbox", m_id.toStdString()},
-         {"argv", nlohmann::json::array({"bash"})},
+         // A login shell, as in a terminal of the desktop: what installers add to ~/.profile holds.
+         {"argv", nlohmann::json::array({"bash", "-l"})},
          {"environment", {{"TERM", "xterm-256color"}, {"COLORTERM", "truecolor"}}}},
         tr("Shell"));
 }
@@ -206,7 +216,17 @@ void TerminalPage::closeSession(int index)
     }
     ask(this,
         {tr("Close terminal"), tr("Close this terminal?"), tr("The program in it is hung up and ends."), tr("Close")},
-        session, [this, session] { drop(session); });
+        session, [this, session] {
+            session->hangUp();
+            drop(session);
+        });
+}
+
+void TerminalPage::closeCurrent()
+{
+    if (m_tabs->count() > 0) {
+        closeSession(m_tabs->currentIndex());
+    }
 }
 
 void TerminalPage::drop(QWidget* session)

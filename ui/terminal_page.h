@@ -31,6 +31,8 @@ public:
     ~TerminalSession() override;
 
     bool isRunning() const { return m_running; }
+    /// What a terminal that is closed tells its program: a program may outlive its terminal otherwise.
+    void hangUp();
     TerminalWidget* view() const { return m_view; }
 
 signals:
@@ -68,6 +70,7 @@ public:
 public slots:
     void startAgent();
     void openShell();
+    void closeCurrent();
 
 private:
     TerminalSession* add(std::string method, nlohmann::json params, const QString& title);

@@ -79,6 +79,15 @@ const json& listField(const json& object, const char* key)
     return found != object.end() && found->is_array() ? *found : empty;
 }
 
+QString shownTarget(const std::string& host, qint64 port)
+{
+    const QString name = shown(host);
+    if (port <= 0 || port == 80 || port == 443) {
+        return name;
+    }
+    return (host.find(':') == std::string::npos ? QStringLiteral("%1:%2") : QStringLiteral("[%1]:%2")).arg(name).arg(port);
+}
+
 QString shownBytes(qint64 bytes) { return QLocale().formattedDataSize(bytes, 1); }
 
 } // namespace coldframe::ui

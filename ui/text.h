@@ -25,6 +25,8 @@ bool flagField(const nlohmann::json& object, const char* key);
 /// An array, empty when it is missing.
 const nlohmann::json& listField(const nlohmann::json& object, const char* key);
 
+/// A host, with its port where that is not the usual one of the web.
+QString shownTarget(const std::string& host, qint64 port);
 /// "512 B", "3.4 MiB".
 QString shownBytes(qint64 bytes);
 

@@ -11,6 +11,7 @@
 #include <QDBusVariant>
 #include <QFile>
 #include <QPainter>
+#include <QStyle>
 #include <QStyleFactory>
 #include <QSvgRenderer>
 
@@ -54,19 +55,30 @@ QPalette paletteFor(bool dark)
 
 } // namespace
 
-Theme::Theme(QObject* parent) : QObject(parent) {}
+Theme::Theme(QObject* parent)
+    : QObject(parent), m_systemStyle(QApplication::style()->name()), m_systemDark(isDark(QApplication::palette()))
+{
+}
 
-void Theme::apply()
+void Theme::apply(ThemeChoice choice)
 {
     const QByteArray wanted = qgetenv("COLDFRAME_THEME");
-    if (wanted == "dark" || wanted == "light") {
-        setPalette(wanted == "dark");
+    m_choice = wanted == "dark" ? ThemeChoice::Dark : wanted == "light" ? ThemeChoice::Light : choice;
+    if (m_choice != ThemeChoice::System) {
+        setPalette(m_choice == ThemeChoice::Dark);
         return;
     }
+    followSystem();
+    askPortal();
+}
+
+void Theme::askPortal()
+{
     QDBusConnection bus = QDBusConnection::sessionBus();
-    if (!bus.isConnected()) {
+    if (m_asked || !bus.isConnected()) {
         return;
     }
+    m_asked = true;
     bus.connect(kPortal, kPortalPath, kPortalSettings, QStringLiteral("SettingChanged"), this,
                 SLOT(portalSettingChanged(QString, QString, QDBusVariant)));
     QDBusMessage question = QDBusMessage::createMethodCall(kPortal, kPortalPath, kPortalSettings, QStringLiteral("Read"));
@@ -95,21 +107,33 @@ void Theme::followPreference(const QVariant& value)
     while (inner.canConvert<QDBusVariant>()) {
         inner = inner.value<QDBusVariant>().variant();
     }
-    const uint preference = inner.toUInt(); // 1 dark, 2 light, 0 none
-    if (preference == 0 || preference > 2) {
+    m_preference = inner.toUInt();
+    if (m_choice == ThemeChoice::System) {
+        followSystem();
+    }
+}
+
+void Theme::followSystem()
+{
+    const bool stated = m_preference == 1 || m_preference == 2;
+    const bool dark = stated ? m_preference == 1 : m_systemDark;
+    // “fusion” is what Qt takes where no desktop has a style of its own.
+    if (dark != m_systemDark || m_systemStyle.compare(QStringLiteral("fusion"), Qt::CaseInsensitive) == 0) {
+        setPalette(dark);
         return;
     }
-    const bool dark = preference == 1;
-    if (m_ours || dark != isDark(QApplication::palette())) {
-        setPalette(dark);
+    if (QApplication::style()->name() != m_systemStyle) {
+        QApplication::setStyle(m_systemStyle);
     }
+    QApplication::setPalette(QPalette());
 }
 
 void Theme::setPalette(bool dark)
 {
-    m_ours = true;
-    if (QStyle* style = QStyleFactory::create(QStringLiteral("Fusion"))) {
-        QApplication::setStyle(style);
+    if (QApplication::style()->name() != QStringLiteral("fusion")) {
+        if (QStyle* style = QStyleFactory::create(QStringLiteral("Fusion"))) {
+            QApplication::setStyle(style);
+        }
     }
     QApplication::setPalette(paletteFor(dark));
 }
@@ -124,9 +148,15 @@ QColor Theme::bad(const QPalette& palette) { return isDark(palette) ? QColor("#f
 QColor Theme::busy(const QPalette& palette) { return isDark(palette) ? QColor("#f0c060") : QColor("#8a5a00"); }
 QColor Theme::quiet(const QPalette& palette) { return isDark(palette) ? QColor("#a3abb2") : QColor("#5f666d"); }
 
+namespace {
+bool alwaysDarkTerminals = false;
+}
+
+void Theme::setTerminalDark(bool always) { alwaysDarkTerminals = always; }
+
 ColorScheme Theme::terminal(const QPalette& palette)
 {
-    return isDark(palette) ? ColorScheme::dark() : ColorScheme::light();
+    return alwaysDarkTerminals || isDark(palette) ? ColorScheme::dark() : ColorScheme::light();
 }
 
 QIcon Theme::icon(const QString& name, const QPalette& palette)

@@ -4,6 +4,7 @@
 #include "ui/main_window.h"
 #include "ui/sandbox_actions.h"
 #include "ui/sandbox_model.h"
+#include "ui/sandbox_page.h"
 #include "ui/theme.h"
 
 #include <QApplication>
@@ -94,6 +95,18 @@ void Tray::addSandbox(const Sandbox& sandbox)
         sub->addAction(text, this, slot)->setObjectName(QString::fromLatin1(name));
     };
     add(tr("Open"), "open", [this, id] { m_window.showSandbox(id); });
+    add(tr("Terminal"), "terminal", [this, id] {
+        m_window.showSandbox(id);
+        if (SandboxPage* page = m_window.page(id)) {
+            page->showTerminal();
+        }
+    });
+    add(tr("Network"), "network", [this, id] {
+        m_window.showSandbox(id);
+        if (SandboxPage* page = m_window.page(id)) {
+            page->showNetwork();
+        }
+    });
     if (sandbox.isRunning()) {
         add(tr("Stop…"), "stop", [this, id, &actions] {
             m_window.showSandbox(id);

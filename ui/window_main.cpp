@@ -11,6 +11,7 @@
 #include "ui/theme.h"
 #include "ui/translations.h"
 #include "ui/tray.h"
+#include "ui/window_settings.h"
 
 #include <QApplication>
 #include <QDir>
@@ -72,7 +73,9 @@ int runWindow(int argc, char** argv)
         return 0;
     }
     Theme theme;
-    theme.apply();
+    const WindowSettings settings = loadWindowSettings();
+    Theme::setTerminalDark(settings.darkTerminals);
+    theme.apply(settings.theme);
     QApplication::setWindowIcon(Theme::icon(QStringLiteral("coldframe"), QApplication::palette()));
 
     api::Client client;
@@ -85,6 +88,10 @@ int runWindow(int argc, char** argv)
         BlockedNotices notices(client, window.model(), notifier);
         QObject::connect(&notices, &BlockedNotices::said, &window, &MainWindow::say);
         QObject::connect(&notices, &BlockedNotices::sandboxWanted, &window, &MainWindow::showSandbox);
+        QObject::connect(&window, &MainWindow::windowSettingsChanged, &theme, [&theme](const WindowSettings& changed) {
+            Theme::setTerminalDark(changed.darkTerminals);
+            theme.apply(changed.theme);
+        });
         window.setStaysInTray([&tray] { return tray.isShown(); });
         QObject::connect(&single, &SingleWindow::asked, &window, [&window](bool newSandbox, const QString& folder) {
             grant(window, {newSandbox, folder, true});

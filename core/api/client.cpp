@@ -128,6 +128,16 @@ void Client::greet()
             {}, true);
 }
 
+void Client::refreshEngine()
+{
+    call("engine.hello", {{"version", kProtocolVersion}, {"client", "window"}}, this, [this](Result<json> hello) {
+        if (hello && m_state == State::Connected) {
+            m_engine = std::move(*hello);
+            emit stateChanged(m_state);
+        }
+    });
+}
+
 void Client::onSocketEnded()
 {
     const bool wasOpen = m_state == State::Connected || m_engine.is_object();

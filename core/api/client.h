@@ -54,6 +54,8 @@ public:
     State state() const { return m_state; }
     /// What engine.hello answered; null while not connected.
     const nlohmann::json& engine() const { return m_engine; }
+    /// Asks again, after a setting that changes the answer; stateChanged() tells when it is there.
+    void refreshEngine();
 
     /// `callback` is called exactly once, later, never from inside call(): with the result, an error of the engine, or
     /// Closed when the connection broke. Not at all when `context` (which must not be null) was destroyed before.

@@ -180,7 +180,18 @@ asio::awaitable<Result<json>> Engine::engineCall(std::string method, json params
     }
     if (method == "engine.diagnose") {
         auto runDiagnosis = [this] { return m_o.diagnose(); };
-        co_return co_await onPool(m_o.parts.pool, std::move(runDiagnosis));
+        Result<json> found = co_await onPool(m_o.parts.pool, std::move(runDiagnosis));
+        const Result<json> keychain = co_await m_o.keysStatus();
+        if (found && keychain) {
+            const bool good = keychain->value("available", false) && !keychain->value("locked", false);
+            (*found)["checks"].push_back({{"name", "keychain"},
+                                          {"ok", good},
+                                          {"severity", good ? "ok" : "warning"},
+                                          {"text", good ? "Keys are kept in the keychain (" + keychain->value("backend", "") + ")."
+                                                        : keychain->value("message", "")},
+                                          {"remedy", good ? "" : "Keys of the environment work without: ANTHROPIC_API_KEY=… coldframe run claude"}});
+        }
+        co_return found;
     }
     co_return tl::unexpected(api::unknownMethod(method));
 }

@@ -35,8 +35,12 @@ void Terminal::resize(int rows, int columns)
 
 void Terminal::setDefaultColors(std::uint32_t foreground, std::uint32_t background)
 {
+    const bool wasDark = isDark();
     m_foreground = foreground & 0xFFFFFFu;
     m_background = background & 0xFFFFFFu;
+    if (m_modes.colorReports && wasDark != isDark()) {
+        deviceStatus(996, true);
+    }
 }
 
 const Line& Terminal::lineAt(std::size_t row) const
@@ -302,9 +306,13 @@ void Terminal::deviceStatus(int what, bool isPrivate)
         send(std::string("\x1b[") + (isPrivate ? "?" : "") + std::to_string(row + 1) + ";" +
              std::to_string(screen.cursor().column + 1) + "R");
     } else if (what == 996 && isPrivate) {
-        const std::uint32_t luminance = ((m_background >> 16) & 255) + ((m_background >> 8) & 255) + (m_background & 255);
-        send(luminance < 384 ? "\x1b[?997;1n" : "\x1b[?997;2n");
+        send(isDark() ? "\x1b[?997;1n" : "\x1b[?997;2n");
     }
+}
+
+bool Terminal::isDark() const
+{
+    return ((m_background >> 16) & 255) + ((m_background >> 8) & 255) + (m_background & 255) < 384;
 }
 
 int Terminal::modeState(int mode) const
@@ -327,6 +335,7 @@ int Terminal::modeState(int mode) const
     case 1007: return state(m_modes.alternateScroll);
     case 2004: return state(m_modes.bracketedPaste);
     case 2026: return state(m_modes.synchronizedOutput);
+    case 2031: return state(m_modes.colorReports);
     default: return 0;
     }
 }
@@ -365,6 +374,7 @@ void Terminal::setMode(bool isPrivate, int mode, bool on)
     case 1007: m_modes.alternateScroll = on; break;
     case 2004: m_modes.bracketedPaste = on; break;
     case 2026: m_modes.synchronizedOutput = on; break;
+    case 2031: m_modes.colorReports = on; break;
     default: break;
     }
 }

@@ -30,6 +30,7 @@ struct Modes
     bool cursorBlink = false;
     bool synchronizedOutput = false;    ///< 2026: hold painting (the view gives up after its own time limit)
     bool reverseVideo = false;          ///< DECSCNM
+    bool colorReports = false;          ///< 2031: the program is told when light and dark change
     bool alternateScreen = false;
     bool alternateScroll = true;        ///< 1007: wheel sends arrows on the alternate screen
     MouseTracking mouse = MouseTracking::None;
@@ -86,6 +87,7 @@ private:
     void setAlternateScreen(bool on, bool clear, bool saveCursor);
     int modeState(int mode) const;
     void deviceStatus(int what, bool isPrivate);
+    bool isDark() const;
     void oscClipboard(std::string_view text);
     void oscNotification(std::string_view text);
     void send(const std::string& bytes);

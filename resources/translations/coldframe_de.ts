@@ -255,20 +255,60 @@
         <translation>Keine Engine</translation>
     </message>
     <message>
-        <source>The engine does not answer</source>
-        <translation>Die Engine antwortet nicht</translation>
+        <source>&amp;Preferences…</source>
+        <translation>&amp;Einstellungen …</translation>
     </message>
     <message>
-        <source>Starting the engine.</source>
-        <translation>Die Engine wird gestartet.</translation>
+        <source>&amp;Close Window</source>
+        <translation>Fenster s&amp;chließen</translation>
     </message>
     <message>
-        <source>Run a coding agent in its own microVM</source>
-        <translation>Einen Coding-Agenten in seiner eigenen MicroVM laufen lassen</translation>
+        <source>&amp;Help</source>
+        <translation>&amp;Hilfe</translation>
     </message>
     <message>
-        <source>Choose a project folder, or drop one here. The agent works on it inside a sandbox: it reaches only the hosts that you allow, never sees your keys, and its edits come back to the folder.</source>
-        <translation>Wählen Sie einen Projektordner oder ziehen Sie einen hierher. Der Agent bearbeitet ihn in einer Sandbox: Er erreicht nur die Hosts, die Sie erlauben, sieht nie Ihre Schlüssel, und seine Änderungen kommen in den Ordner zurück.</translation>
+        <source>&amp;System Check…</source>
+        <translation>&amp;Systemprüfung …</translation>
+    </message>
+    <message>
+        <source>&amp;Go</source>
+        <translation>&amp;Gehe zu</translation>
+    </message>
+    <message>
+        <source>&amp;List of Sandboxes</source>
+        <translation>&amp;Liste der Sandboxes</translation>
+    </message>
+    <message>
+        <source>&amp;Overview</source>
+        <translation>&amp;Überblick</translation>
+    </message>
+    <message>
+        <source>&amp;Terminal</source>
+        <translation>&amp;Terminal</translation>
+    </message>
+    <message>
+        <source>&amp;Network</source>
+        <translation>&amp;Netzwerk</translation>
+    </message>
+    <message>
+        <source>Ne&amp;xt Page</source>
+        <translation>Nä&amp;chste Seite</translation>
+    </message>
+    <message>
+        <source>&amp;Previous Page</source>
+        <translation>&amp;Vorige Seite</translation>
+    </message>
+    <message>
+        <source>Start &amp;Agent</source>
+        <translation>&amp;Agent starten</translation>
+    </message>
+    <message>
+        <source>Open &amp;Shell</source>
+        <translation>&amp;Shell öffnen</translation>
+    </message>
+    <message>
+        <source>&amp;Close Terminal</source>
+        <translation>Terminal s&amp;chließen</translation>
     </message>
 </context>
 <context>
@@ -320,6 +360,26 @@
     <message>
         <source>Why</source>
         <translation>Warum</translation>
+    </message>
+    <message>
+        <source>%1 at %2</source>
+        <translation>%1 unter %2</translation>
+    </message>
+    <message>
+        <source>To %1, from a container.</source>
+        <translation>An %1, aus einem Container.</translation>
+    </message>
+    <message>
+        <source>To %1.</source>
+        <translation>An %1.</translation>
+    </message>
+    <message>
+        <source>Rule: %1.</source>
+        <translation>Regel: %1.</translation>
+    </message>
+    <message>
+        <source>The proxy put the key for %1 on it.</source>
+        <translation>Der Proxy hat den Schlüssel für %1 eingesetzt.</translation>
     </message>
 </context>
 <context>
@@ -375,6 +435,26 @@
     <message>
         <source>%1 is denied from now on.</source>
         <translation>%1 ist ab jetzt verboten.</translation>
+    </message>
+    <message>
+        <source>Nothing was tried yet. Every connection that a program in the sandbox tries is listed here, with the rule that allowed or blocked it.</source>
+        <translation>Noch wurde nichts versucht. Jede Verbindung, die ein Programm in der Sandbox versucht, steht hier, mit der Regel, die sie erlaubt oder blockiert hat.</translation>
+    </message>
+    <message>
+        <source>No connection matches the filter.</source>
+        <translation>Keine Verbindung passt zum Filter.</translation>
+    </message>
+    <message>
+        <source>allowed, key put on</source>
+        <translation>erlaubt, Schlüssel eingesetzt</translation>
+    </message>
+    <message>
+        <source>Status</source>
+        <translation>Status</translation>
+    </message>
+    <message>
+        <source>Choose a connection to see why it was allowed or blocked.</source>
+        <translation>Wählen Sie eine Verbindung, um zu sehen, warum sie erlaubt oder blockiert wurde.</translation>
     </message>
 </context>
 <context>
@@ -499,6 +579,14 @@
         <source>Cancelling</source>
         <translation>Wird abgebrochen</translation>
     </message>
+    <message>
+        <source>Keys…</source>
+        <translation>Schlüssel …</translation>
+    </message>
+    <message>
+        <source>No key for %1 is stored, so it cannot reach its service yet.</source>
+        <translation>Für %1 ist kein Schlüssel gespeichert; der Dienst ist noch nicht erreichbar.</translation>
+    </message>
 </context>
 <context>
     <name>coldframe::ui::OverviewPage</name>
@@ -551,10 +639,6 @@
         <translation>In einem beliebigen Terminal ausgeführt, verbindet er mit dem Agenten in dieser Sandbox.</translation>
     </message>
     <message>
-        <source>Reduced isolation: this machine has no KVM, so the sandbox is emulated. Do not run in it what you would not trust.</source>
-        <translation>Verringerte Abschottung: Dieser Rechner hat kein KVM, die Sandbox ist emuliert. Lassen Sie darin nichts laufen, dem Sie nicht trauen würden.</translation>
-    </message>
-    <message>
         <source>Own kernel in a microVM (KVM)</source>
         <translation>Eigener Kernel in einer MicroVM (KVM)</translation>
     </message>
@@ -601,6 +685,205 @@
     <message>
         <source>The sync&apos;s state changed meanwhile; look again.</source>
         <translation>Der Stand des Abgleichs hat sich inzwischen geändert; sehen Sie noch einmal nach.</translation>
+    </message>
+    <message>
+        <source>Reduced isolation: the sandbox is emulated, not run by KVM. Do not run in it what you would not trust.</source>
+        <translation>Verminderte Isolation: Die Sandbox wird emuliert, nicht mit KVM ausgeführt. Führen Sie darin nichts aus, dem Sie nicht trauen.</translation>
+    </message>
+    <message>
+        <source>%1 memory</source>
+        <translation>%1 Speicher</translation>
+    </message>
+    <message>
+        <source>Known when it starts</source>
+        <translation>Beim Start bekannt</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::PreferencesDialog</name>
+    <message>
+        <source>Preferences</source>
+        <translation>Einstellungen</translation>
+    </message>
+    <message>
+        <source>General</source>
+        <translation>Allgemein</translation>
+    </message>
+    <message>
+        <source>Network</source>
+        <translation>Netzwerk</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>Schließen</translation>
+    </message>
+    <message>
+        <source>Theme</source>
+        <translation>Farben</translation>
+    </message>
+    <message>
+        <source>As the system</source>
+        <translation>Wie das System</translation>
+    </message>
+    <message>
+        <source>Light</source>
+        <translation>Hell</translation>
+    </message>
+    <message>
+        <source>Dark</source>
+        <translation>Dunkel</translation>
+    </message>
+    <message>
+        <source>&amp;Theme</source>
+        <translation>&amp;Farben</translation>
+    </message>
+    <message>
+        <source>Dark terminals in a light window too</source>
+        <translation>Dunkle Terminals auch im hellen Fenster</translation>
+    </message>
+    <message>
+        <source>Acceleration</source>
+        <translation>Beschleunigung</translation>
+    </message>
+    <message>
+        <source>KVM where it works, else emulation</source>
+        <translation>KVM, wo es geht, sonst Emulation</translation>
+    </message>
+    <message>
+        <source>KVM only</source>
+        <translation>Nur KVM</translation>
+    </message>
+    <message>
+        <source>Emulation only</source>
+        <translation>Nur Emulation</translation>
+    </message>
+    <message>
+        <source>&amp;Acceleration</source>
+        <translation>&amp;Beschleunigung</translation>
+    </message>
+    <message>
+        <source>Run emulated sandboxes without asking each time</source>
+        <translation>Emulierte Sandboxes ohne Rückfrage ausführen</translation>
+    </message>
+    <message>
+        <source>Emulation is slower and no security boundary: a hostile program may break out.</source>
+        <translation>Emulation ist langsamer und keine Sicherheitsgrenze: Ein bösartiges Programm kann ausbrechen.</translation>
+    </message>
+    <message>
+        <source>Network of new sandboxes</source>
+        <translation>Netzwerk neuer Sandboxes</translation>
+    </message>
+    <message>
+        <source>Balanced: AI services, package registries, code hosting</source>
+        <translation>Ausgewogen: KI-Dienste, Paketquellen, Code-Hosting</translation>
+    </message>
+    <message>
+        <source>Locked: only what you allow</source>
+        <translation>Gesperrt: nur, was Sie erlauben</translation>
+    </message>
+    <message>
+        <source>Open: everything public</source>
+        <translation>Offen: alles Öffentliche</translation>
+    </message>
+    <message>
+        <source>&amp;New sandboxes</source>
+        <translation>&amp;Neue Sandboxes</translation>
+    </message>
+    <message>
+        <source>Host mapping: sandboxes reach a name at an address of yours, such as a server on this computer.</source>
+        <translation>Zuordnung: Sandboxes erreichen einen Namen unter einer Adresse von Ihnen, etwa einem Server auf diesem Rechner.</translation>
+    </message>
+    <message>
+        <source>Host mapping</source>
+        <translation>Zuordnung</translation>
+    </message>
+    <message>
+        <source>Name</source>
+        <translation>Name</translation>
+    </message>
+    <message>
+        <source>Port</source>
+        <translation>Port</translation>
+    </message>
+    <message>
+        <source>Address</source>
+        <translation>Adresse</translation>
+    </message>
+    <message>
+        <source>Port there</source>
+        <translation>Port dort</translation>
+    </message>
+    <message>
+        <source>Name to map</source>
+        <translation>Zuzuordnender Name</translation>
+    </message>
+    <message>
+        <source>registry.example.com</source>
+        <translation>registry.example.com</translation>
+    </message>
+    <message>
+        <source>Port of the name</source>
+        <translation>Port des Namens</translation>
+    </message>
+    <message>
+        <source>Address to map to</source>
+        <translation>Adresse dazu</translation>
+    </message>
+    <message>
+        <source>Port of the address</source>
+        <translation>Port der Adresse</translation>
+    </message>
+    <message>
+        <source>Remove</source>
+        <translation>Entfernen</translation>
+    </message>
+    <message>
+        <source>Remove the chosen mapping</source>
+        <translation>Gewählte Zuordnung entfernen</translation>
+    </message>
+    <message>
+        <source>Add</source>
+        <translation>Hinzufügen</translation>
+    </message>
+    <message>
+        <source>Add the mapping</source>
+        <translation>Zuordnung hinzufügen</translation>
+    </message>
+    <message>
+        <source>Extra certificate authorities: files that the proxy trusts beside the system&apos;s, for servers of your own.</source>
+        <translation>Weitere Zertifizierungsstellen: Dateien, denen der Proxy neben denen des Systems vertraut, für eigene Server.</translation>
+    </message>
+    <message>
+        <source>Extra certificate authorities</source>
+        <translation>Weitere Zertifizierungsstellen</translation>
+    </message>
+    <message>
+        <source>Remove the chosen authority</source>
+        <translation>Gewählte Stelle entfernen</translation>
+    </message>
+    <message>
+        <source>Add…</source>
+        <translation>Hinzufügen …</translation>
+    </message>
+    <message>
+        <source>Add an authority</source>
+        <translation>Stelle hinzufügen</translation>
+    </message>
+    <message>
+        <source>any</source>
+        <translation>alle</translation>
+    </message>
+    <message>
+        <source>Choose a file of certificates</source>
+        <translation>Datei mit Zertifikaten wählen</translation>
+    </message>
+    <message>
+        <source>Certificates (*.pem *.crt *.cer)</source>
+        <translation>Zertifikate (*.pem *.crt *.cer)</translation>
+    </message>
+    <message>
+        <source>All files (*)</source>
+        <translation>Alle Dateien (*)</translation>
     </message>
 </context>
 <context>
@@ -706,6 +989,13 @@ Erhalten: der Arbeitsordner %1 auf diesem Rechner.</translation>
     </message>
 </context>
 <context>
+    <name>coldframe::ui::SandboxList</name>
+    <message>
+        <source>No sandboxes yet</source>
+        <translation>Noch keine Sandboxes</translation>
+    </message>
+</context>
+<context>
     <name>coldframe::ui::SandboxModel</name>
     <message>
         <source>%1, %2, %3 in %4</source>
@@ -733,10 +1023,6 @@ Erhalten: der Arbeitsordner %1 auf diesem Rechner.</translation>
     <message>
         <source>reduced isolation</source>
         <translation>verringerte Abschottung</translation>
-    </message>
-    <message>
-        <source>Emulated: this machine has no KVM.</source>
-        <translation>Emuliert: Dieser Rechner hat kein KVM.</translation>
     </message>
     <message>
         <source>Start</source>
@@ -777,6 +1063,100 @@ Erhalten: der Arbeitsordner %1 auf diesem Rechner.</translation>
     <message>
         <source>%1 is allowed from now on.</source>
         <translation>%1 ist ab jetzt erlaubt.</translation>
+    </message>
+    <message>
+        <source>Emulated, not run by KVM: slower, and no security boundary.</source>
+        <translation>Emuliert, nicht mit KVM: langsamer und keine Sicherheitsgrenze.</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::SystemCheck</name>
+    <message>
+        <source>MicroVMs</source>
+        <translation>MicroVMs</translation>
+    </message>
+    <message>
+        <source>Acceleration</source>
+        <translation>Beschleunigung</translation>
+    </message>
+    <message>
+        <source>Guest image</source>
+        <translation>Gast-Image</translation>
+    </message>
+    <message>
+        <source>Memory</source>
+        <translation>Speicher</translation>
+    </message>
+    <message>
+        <source>Disk</source>
+        <translation>Platte</translation>
+    </message>
+    <message>
+        <source>Limits</source>
+        <translation>Grenzen</translation>
+    </message>
+    <message>
+        <source>Keychain</source>
+        <translation>Schlüsselbund</translation>
+    </message>
+    <message>
+        <source>Good</source>
+        <translation>Gut</translation>
+    </message>
+    <message>
+        <source>Problem</source>
+        <translation>Problem</translation>
+    </message>
+    <message>
+        <source>Note</source>
+        <translation>Hinweis</translation>
+    </message>
+    <message>
+        <source>Progress</source>
+        <translation>Fortschritt</translation>
+    </message>
+    <message>
+        <source>Cancel</source>
+        <translation>Abbrechen</translation>
+    </message>
+    <message>
+        <source>Looking at this machine.</source>
+        <translation>Dieser Rechner wird geprüft.</translation>
+    </message>
+    <message>
+        <source>%1: %2</source>
+        <translation>%1: %2</translation>
+    </message>
+    <message>
+        <source>Build Now</source>
+        <translation>Jetzt bauen</translation>
+    </message>
+    <message>
+        <source>Build the guest image now</source>
+        <translation>Gast-Image jetzt bauen</translation>
+    </message>
+    <message>
+        <source>Building the guest image</source>
+        <translation>Gast-Image wird gebaut</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::SystemCheckDialog</name>
+    <message>
+        <source>System Check</source>
+        <translation>Systemprüfung</translation>
+    </message>
+    <message>
+        <source>Copy Report</source>
+        <translation>Bericht kopieren</translation>
+    </message>
+    <message>
+        <source>Check Again</source>
+        <translation>Erneut prüfen</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>Schließen</translation>
     </message>
 </context>
 <context>
@@ -921,6 +1301,45 @@ Erhalten: der Arbeitsordner %1 auf diesem Rechner.</translation>
     <message>
         <source>Copy Launch Command</source>
         <translation>Startbefehl kopieren</translation>
+    </message>
+    <message>
+        <source>Terminal</source>
+        <translation>Terminal</translation>
+    </message>
+    <message>
+        <source>Network</source>
+        <translation>Netzwerk</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::WelcomePage</name>
+    <message>
+        <source>New Sandbox…</source>
+        <translation>Neue Sandbox …</translation>
+    </message>
+    <message>
+        <source>System Check…</source>
+        <translation>Systemprüfung …</translation>
+    </message>
+    <message>
+        <source>Coldframe</source>
+        <translation>Coldframe</translation>
+    </message>
+    <message>
+        <source>Starting the engine.</source>
+        <translation>Die Engine wird gestartet.</translation>
+    </message>
+    <message>
+        <source>The engine does not answer</source>
+        <translation>Die Engine antwortet nicht</translation>
+    </message>
+    <message>
+        <source>Run a coding agent in its own microVM</source>
+        <translation>Ein Coding-Agent in seiner eigenen MicroVM</translation>
+    </message>
+    <message>
+        <source>Choose a project folder, or drop one here. The agent works on it inside a sandbox: it reaches only the hosts that you allow, never sees your keys, and its edits come back to the folder.</source>
+        <translation>Wählen Sie einen Projektordner, oder legen Sie einen hier ab. Der Agent arbeitet darin in einer Sandbox: Er erreicht nur die Hosts, die Sie erlauben, sieht nie Ihre Schlüssel, und seine Änderungen kommen in den Ordner zurück.</translation>
     </message>
 </context>
 </TS>

@@ -9,7 +9,7 @@ import ctypes, http.server, json, os, pathlib, pwd, shutil, signal, socket, ssl,
 
 TEST_USER = "coldframe-test"
 STDIN, RESIZE, SIGNAL, STDIN_END, STDOUT, STDERR, EXIT, FAILURE = 0, 1, 2, 3, 16, 17, 18, 19
-PROGRAMS = ("coldframed", "coldframe-proxy", "coldframe-dial", "coldframe-guest", "coldframe-qemu")
+PROGRAMS = ("coldframe", "coldframed", "coldframe-proxy", "coldframe-dial", "coldframe-guest", "coldframe-qemu")
 
 
 class EngineError(Exception):
@@ -358,7 +358,7 @@ class Test:
             self.kill_and_wait(*own)
         failed = bool(self.failures)
         if failed:
-            for log in sorted(self.logs.iterdir()) + sorted(self.home.glob(".local/share/coldframe/sandboxes/*/*.log")):
+            for log in sorted(self.logs.glob("*.log")) + sorted(self.home.glob(".local/share/coldframe/sandboxes/*/*.log")):
                 print(f"--- {log.name}, its last lines\n" + "".join(open(log, errors="replace").readlines()[-40:]), flush=True)
             keep = self.real_home / "cf-e2e-failed" / self.root.name
             keep.parent.mkdir(exist_ok=True)

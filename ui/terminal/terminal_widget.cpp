@@ -2,12 +2,14 @@
 #include "ui/terminal/terminal_widget.h"
 
 #include "terminal/text_safety.h"
+#include "ui/terminal/cell_text.h"
+#include "ui/terminal/terminal_accessible.h"
 
+#include <QAccessible>
 #include <QApplication>
 #include <QClipboard>
 #include <QFontDatabase>
 #include <QKeyEvent>
-#include <QPainter>
 #include <QScrollBar>
 #include <QTimerEvent>
 #include <QtMath>
@@ -20,43 +22,10 @@ namespace {
 
 constexpr int kPaintInterval = 16;
 constexpr int kMaxHoldMilliseconds = 150;
-constexpr int kMargin = 4;
 
 Modifiers modifiersOf(Qt::KeyboardModifiers m)
 {
     return {m.testFlag(Qt::ShiftModifier), m.testFlag(Qt::AltModifier), m.testFlag(Qt::ControlModifier)};
-}
-
-QString cellText(const Cell& cell)
-{
-    QString text;
-    for (const char32_t c : cell.text) {
-        if (c != 0) {
-            text += QString::fromUcs4(&c, 1);
-        }
-    }
-    return text;
-}
-
-QString lineText(const Line& line, int from, int to)
-{
-    QString text;
-    for (int column = from; column < to && column < static_cast<int>(line.cells.size()); ++column) {
-        const Cell& cell = line.cells[static_cast<std::size_t>(column)];
-        if (cell.width == 0) {
-            continue;
-        }
-        text += cell.text[0] == 0 ? QStringLiteral(" ") : cellText(cell);
-    }
-    return text;
-}
-
-QString trimmedRight(QString text)
-{
-    while (text.endsWith(QLatin1Char(' '))) {
-        text.chop(1);
-    }
-    return text;
 }
 
 } // namespace
@@ -79,6 +48,7 @@ TerminalWidget::TerminalWidget(QWidget* parent)
                            {}}),
       m_scheme(ColorScheme::dark())
 {
+    installTerminalAccessibility();
     setObjectName(QStringLiteral("terminalWidget"));
     setAccessibleName(tr("Terminal"));
     setFocusPolicy(Qt::StrongFocus);
@@ -181,6 +151,7 @@ void TerminalWidget::timerEvent(QTimerEvent* event)
         m_paintTimer.stop();
         updateScrollBar();
         viewport()->update();
+        tellReaders();
     } else if (event->timerId() == m_blinkTimer.timerId()) {
         m_blinkOn = !m_blinkOn;
         if (m_terminal.modes().cursorBlink && hasFocus()) {
@@ -213,121 +184,6 @@ void TerminalWidget::send(const std::string& bytes)
     }
 }
 
-// --- painting
-
-void TerminalWidget::paintEvent(QPaintEvent*)
-{
-    QPainter painter(viewport());
-    painter.fillRect(viewport()->rect(), m_terminal.modes().reverseVideo ? m_scheme.foreground : m_scheme.background);
-    painter.setFont(font());
-    const bool alternate = m_terminal.modes().alternateScreen;
-    const std::size_t offset = alternate ? m_terminal.scrollback().size() : static_cast<std::size_t>(verticalScrollBar()->value());
-    for (int row = 0; row < rows(); ++row) {
-        const std::size_t number = offset + static_cast<std::size_t>(row);
-        paintLine(painter, m_terminal.lineAt(number), kMargin + row * m_cellHeight, firstLine() + static_cast<qint64>(number));
-    }
-    paintCursor(painter);
-}
-
-void TerminalWidget::paintLine(QPainter& painter, const Line& line, int y, qint64 number)
-{
-    Spot from;
-    Spot to;
-    if (m_selection) {
-        from = qMin(m_selection->anchor, m_selection->head);
-        to = qMax(m_selection->anchor, m_selection->head);
-    }
-    QFont face = font();
-    const int count = qMin(columns(), static_cast<int>(line.cells.size()));
-    for (int column = 0; column < count; ++column) {
-        const Cell& cell = line.cells[static_cast<std::size_t>(column)];
-        if (cell.width == 0) {
-            continue;
-        }
-        const Style& style = cell.style;
-        QColor ink = m_scheme.resolve(style.foreground, true, style.bold);
-        QColor paper = m_scheme.resolve(style.background, false, false);
-        if (style.inverse != m_terminal.modes().reverseVideo) {
-            std::swap(ink, paper);
-        }
-        if (style.dim) {
-            ink = QColor((ink.red() * 2 + paper.red()) / 3, (ink.green() * 2 + paper.green()) / 3, (ink.blue() * 2 + paper.blue()) / 3);
-        }
-        const Spot here{number, column};
-        if (m_selection && here >= from && here < to) {
-            paper = m_scheme.selection;
-        }
-        const QRect box(kMargin + column * m_cellWidth, y, m_cellWidth * cell.width, m_cellHeight);
-        if (paper != m_scheme.background) {
-            painter.fillRect(box, paper);
-        }
-        if (cell.text[0] != 0 && cell.text[0] != U' ' && !style.hidden) {
-            if (face.bold() != style.bold || face.italic() != style.italic) {
-                face.setBold(style.bold);
-                face.setItalic(style.italic);
-                painter.setFont(face);
-            }
-            painter.setPen(ink);
-            painter.drawText(QPoint(box.left(), y + m_ascent), cellText(cell));
-        }
-        if (style.underline != Underline::None || style.strike) {
-            painter.setPen(ink);
-            if (style.strike) {
-                painter.drawLine(box.left(), y + m_cellHeight / 2, box.right(), y + m_cellHeight / 2);
-            }
-            if (style.underline != Underline::None) {
-                painter.drawLine(box.left(), y + m_ascent + 2, box.right(), y + m_ascent + 2);
-            }
-            if (style.underline == Underline::Double) {
-                painter.drawLine(box.left(), y + m_ascent + 4, box.right(), y + m_ascent + 4);
-            }
-        }
-    }
-}
-
-QRect TerminalWidget::cursorRect() const
-{
-    const Position cursor = m_terminal.screen().cursor();
-    const int hidden = verticalScrollBar()->maximum() - verticalScrollBar()->value();
-    return QRect(kMargin + cursor.column * m_cellWidth, kMargin + (cursor.row + hidden) * m_cellHeight, m_cellWidth, m_cellHeight);
-}
-
-void TerminalWidget::paintCursor(QPainter& painter)
-{
-    const Modes& modes = m_terminal.modes();
-    QRect box = cursorRect();
-    if (!m_preedit.isEmpty()) {
-        painter.setFont(font());
-        const QRect area(box.topLeft(), QSize(QFontMetrics(font()).horizontalAdvance(m_preedit) + 2, m_cellHeight));
-        painter.fillRect(area, m_scheme.selection);
-        painter.setPen(m_scheme.foreground);
-        painter.drawText(QPoint(box.left(), box.top() + m_ascent), m_preedit);
-        return;
-    }
-    if (!modes.cursorVisible || (modes.cursorBlink && hasFocus() && !m_blinkOn)) {
-        return;
-    }
-    if (!hasFocus()) {
-        painter.setPen(m_scheme.cursor);
-        painter.drawRect(box.adjusted(0, 0, -1, -1));
-        return;
-    }
-    if (modes.cursorShape == CursorShape::Bar) {
-        box.setWidth(2);
-    } else if (modes.cursorShape == CursorShape::Underline) {
-        box.setTop(box.bottom() - 1);
-    } else {
-        const Position cursor = m_terminal.screen().cursor();
-        const Cell& cell = m_terminal.screen().line(cursor.row).cells[static_cast<std::size_t>(cursor.column)];
-        painter.fillRect(box, m_scheme.cursor);
-        painter.setPen(m_scheme.background);
-        painter.setFont(font());
-        painter.drawText(QPoint(box.left(), box.top() + m_ascent), cellText(cell));
-        return;
-    }
-    painter.fillRect(box, m_scheme.cursor);
-}
-
 // --- text
 
 QString TerminalWidget::screenText() const
@@ -337,6 +193,47 @@ QString TerminalWidget::screenText() const
         lines << trimmedRight(lineText(m_terminal.screen().line(row), 0, columns()));
     }
     return lines.join(QLatin1Char('\n'));
+}
+
+int TerminalWidget::cursorOffset() const
+{
+    const Position cursor = m_terminal.screen().cursor();
+    int offset = 0;
+    for (int row = 0; row < cursor.row; ++row) {
+        offset += static_cast<int>(trimmedRight(lineText(m_terminal.screen().line(row), 0, columns())).size()) + 1;
+    }
+    const QString line = trimmedRight(lineText(m_terminal.screen().line(cursor.row), 0, columns()));
+    return offset + static_cast<int>(qMin<qsizetype>(lineText(m_terminal.screen().line(cursor.row), 0, cursor.column).size(), line.size()));
+}
+
+QRect TerminalWidget::cellRect(int row, int column) const
+{
+    return QRect(kMargin + column * m_cellWidth, kMargin + row * m_cellHeight, m_cellWidth, m_cellHeight);
+}
+
+void TerminalWidget::tellReaders()
+{
+    if (!QAccessible::isActive()) {
+        return;
+    }
+    const QString now = screenText();
+    const qsizetype shorter = qMin(now.size(), m_told.size());
+    qsizetype same = 0;
+    while (same < shorter && now[same] == m_told[same]) {
+        ++same;
+    }
+    qsizetype end = 0;
+    while (end < shorter - same && now[now.size() - 1 - end] == m_told[m_told.size() - 1 - end]) {
+        ++end;
+    }
+    if (now != m_told) {
+        QAccessibleTextUpdateEvent change(this, static_cast<int>(same), m_told.mid(same, m_told.size() - same - end),
+                                          now.mid(same, now.size() - same - end));
+        m_told = now;
+        QAccessible::updateAccessibility(&change);
+    }
+    QAccessibleTextCursorEvent cursor(this, cursorOffset());
+    QAccessible::updateAccessibility(&cursor);
 }
 
 QString TerminalWidget::selectedText() const
@@ -391,6 +288,22 @@ void TerminalWidget::confirmPaste(const QString& text)
 // --- keyboard
 
 bool TerminalWidget::focusNextPrevChild(bool) { return false; } // Tab belongs to the program
+
+bool TerminalWidget::event(QEvent* event)
+{
+    if (event->type() == QEvent::ShortcutOverride) {
+        // Keys are the program's, Ctrl+N, Ctrl+Q and Alt+letter too; the window's are those that no program is sent:
+        // with Control and Shift, and Control with the page keys.
+        const auto* key = static_cast<QKeyEvent*>(event);
+        const auto modifiers = key->modifiers() & ~Qt::KeypadModifier;
+        const bool page = key->key() == Qt::Key_PageUp || key->key() == Qt::Key_PageDown;
+        if (modifiers != (Qt::ControlModifier | Qt::ShiftModifier) && !(modifiers == Qt::ControlModifier && page)) {
+            event->accept();
+            return true;
+        }
+    }
+    return QAbstractScrollArea::event(event);
+}
 
 bool TerminalWidget::handleShortcut(QKeyEvent* event)
 {

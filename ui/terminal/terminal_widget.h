@@ -15,12 +15,15 @@ namespace coldframe::ui {
 /// Shows a terminal and takes its input. Knows nothing of where the bytes come from: feed() what the program wrote,
 /// send what bytesTyped() says, tell the other end about sizeChanged(). GUI thread. Repaints at most 60 times
 /// a second, and holds a frame while the program asks for synchronized output (at most 150 ms).
+/// A screen reader sees it as a terminal with the text of the screen.
 /// Copy: Ctrl+Shift+C; paste: Ctrl+Shift+V or Shift+Insert; Shift+PageUp/PageDown scrolls; Shift overrides mouse grabs.
 class TerminalWidget : public QAbstractScrollArea
 {
     Q_OBJECT
 
 public:
+    static constexpr int kMargin = 4; ///< pixels around the grid
+
     explicit TerminalWidget(QWidget* parent = nullptr);
 
     void feed(const QByteArray& bytes);
@@ -31,6 +34,8 @@ public:
     const terminal::Terminal& terminal() const { return m_terminal; }
     /// What is on the screen as text, for tests and screen readers.
     QString screenText() const;
+    int cursorOffset() const; ///< in screenText()
+    QRect cellRect(int row, int column) const; ///< in the viewport, while it is not scrolled back
     QString selectedText() const;
     bool hasSelection() const { return m_selection.has_value(); }
     QSize sizeHint() const override;
@@ -56,6 +61,7 @@ public slots:
     void confirmPaste(const QString& text);
 
 protected:
+    bool event(QEvent* event) override;
     void paintEvent(QPaintEvent* event) override;
     void resizeEvent(QResizeEvent* event) override;
     void keyPressEvent(QKeyEvent* event) override;
@@ -98,6 +104,8 @@ private:
     void paintLine(QPainter& painter, const terminal::Line& line, int y, qint64 number);
     void paintCursor(QPainter& painter);
     QRect cursorRect() const;
+    QString drawn(const terminal::Cell& cell) const;
+    void tellReaders();
 
     terminal::Terminal m_terminal;
     ColorScheme m_scheme;
@@ -111,6 +119,7 @@ private:
     bool m_blinkOn = true;
     QElapsedTimer m_heldSince;
     QString m_preedit;
+    QString m_told; ///< the screen as screen readers were told of it
 };
 
 } // namespace coldframe::ui

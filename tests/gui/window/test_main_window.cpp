@@ -12,6 +12,8 @@
 #include "ui/terminal/terminal_widget.h"
 #include "ui/terminal_page.h"
 #include "ui/text.h"
+#include "ui/theme.h"
+#include "ui/window_settings.h"
 #include "ui/tray.h"
 
 #include <QCheckBox>
@@ -27,6 +29,7 @@
 #include <QTabWidget>
 #include <QTableView>
 #include <QTreeWidget>
+#include <QSignalSpy>
 #include <optional>
 
 using namespace coldframe;
@@ -346,11 +349,15 @@ private slots:
     {
         begin({QStringLiteral("--populate")});
         page(kParser);
-        QTRY_VERIFY(shownChild<QLabel>("syncLine"));
-        QTRY_VERIFY(shownChild<QLabel>("syncLine")->text().contains(QStringLiteral("312 of 340")));
+        const auto line = [this] {
+            const QLabel* label = shownChild<QLabel>("syncLine");
+            return label ? label->text() : QString();
+        };
+        QTRY_VERIFY(line().contains(QStringLiteral("312 of 340")));
+        QTRY_VERIFY(!requests("sync.status").isEmpty()); // events tell of changes only
         click("syncGoOn");
         answer("confirmAccept");
-        QTRY_COMPARE(shownChild<QLabel>("syncLine")->text(), QStringLiteral("In step"));
+        QTRY_COMPARE(line(), QStringLiteral("In step"));
         QCOMPARE(requests("sync.resume").value(0)[QStringLiteral("accept")].toString(), QStringLiteral("deletions"));
         QVERIFY(!shownChild<QPushButton>("syncGoOn"));
     }
@@ -419,6 +426,61 @@ private slots:
         QVERIFY(window.event(&drop));
         QTRY_VERIFY(shownChild<QDialog>("newSandboxDialog"));
         QCOMPARE(child<QLineEdit>("folder")->text(), folder.path());
+    }
+
+    void theFirstRunSaysWhatTheMachineLacks()
+    {
+        begin({QStringLiteral("--no-image")});
+        QTRY_VERIFY(shownChild<QPushButton>("checkBuild"));
+        QVERIFY(shownChild<QWidget>("check-keychain"));
+        QVERIFY(!shownChild<QWidget>("check-libvirt")); // only what is not well
+        click("checkBuild");
+        QTRY_COMPARE(requests("image.build").size(), 1);
+        QTRY_VERIFY(!shownChild<QPushButton>("checkBuild"));
+        click("welcomeCheck");
+        QTRY_VERIFY(shownChild<QWidget>("check-libvirt"));
+        click("checkCopy");
+        QVERIFY(QGuiApplication::clipboard()->text().contains(QStringLiteral("libvirt 9.0 answers.")));
+    }
+
+    void preferencesHoldAtOnceAndTakeBackWhatIsRefused()
+    {
+        QTemporaryDir config;
+        qputenv("XDG_CONFIG_HOME", config.path().toLocal8Bit());
+        begin({});
+        QSignalSpy looks(&m_scene->window, &MainWindow::windowSettingsChanged);
+        m_scene->window.openPreferences();
+        QTRY_VERIFY(shownChild<QComboBox>("preferencesAcceleration"));
+        shownChild<QComboBox>("preferencesAcceleration")->setCurrentIndex(2);
+        QTRY_COMPARE(requests("settings.set").size(), 1);
+        QCOMPARE(requests("settings.set").value(0)[QStringLiteral("settings")][QStringLiteral("acceleration")].toString(), QStringLiteral("emulate"));
+        shownChild<QComboBox>("preferencesTheme")->setCurrentIndex(static_cast<int>(ThemeChoice::Dark));
+        QCOMPARE(looks.count(), 1);
+        QCOMPARE(loadWindowSettings().theme, ThemeChoice::Dark);
+        child<QTabWidget>("preferencesPages")->setCurrentIndex(1);
+        shownChild<QLineEdit>("mappedName")->setText(QStringLiteral("git.example.com"));
+        shownChild<QLineEdit>("mappedAddress")->setText(QStringLiteral("127.0.0.1"));
+        click("addMapping");
+        QTRY_COMPARE(shownChild<QTreeWidget>("mappings")->topLevelItemCount(), 1);
+        shownChild<QTreeWidget>("mappings")->setCurrentItem(shownChild<QTreeWidget>("mappings")->topLevelItem(0));
+        click("removeMapping");
+        QTRY_COMPARE(shownChild<QTreeWidget>("mappings")->topLevelItemCount(), 0);
+        qunsetenv("XDG_CONFIG_HOME");
+    }
+
+    void theReasonIsSeenInANarrowWindow()
+    {
+        begin({QStringLiteral("--populate")});
+        page(kWebshop)->showNetwork();
+        QTRY_VERIFY(shownChild<QTableView>("networkTable"));
+        auto* table = shownChild<QTableView>("networkTable");
+        for (const int width : {720, 900, 1280}) {
+            m_scene->window.resize(width, 600);
+            QTRY_VERIFY(table->columnViewportPosition(NetworkModel::WhyColumn) + 100 < table->viewport()->width());
+            QTRY_VERIFY(table->columnWidth(NetworkModel::WhyColumn) >= 100);
+        }
+        table->selectRow(0);
+        QTRY_VERIFY(shownChild<QLabel>("networkDetails")->text().contains(QStringLiteral("telemetry.example.net")));
     }
 
     void everyButtonHasANameForScreenReaders()

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "base/result.h"
+#include "ui/theme.h"
+
+namespace coldframe::ui {
+
+/// What only the window needs to know; the engine's settings are the engine's.
+struct WindowSettings
+{
+    ThemeChoice theme = ThemeChoice::System;
+    bool darkTerminals = false;
+};
+
+/// window.json in paths::configFolder(). A missing or damaged file means the defaults.
+WindowSettings loadWindowSettings();
+Result<void> saveWindowSettings(const WindowSettings& settings);
+
+} // namespace coldframe::ui
