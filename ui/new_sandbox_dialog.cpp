@@ -229,6 +229,7 @@ void NewSandboxDialog::showKeyHint()
     const bool stored = std::any_of(services.begin(), services.end(), [this](const QString& s) { return m_stored.contains(s); });
     m_keyHint->setVisible(m_keysKnown && !services.isEmpty() && !stored);
     m_keyHintText->setText(tr("No key for %1 is stored, so it cannot reach its service yet.").arg(m_agent->currentText()));
+    growToFit();
 }
 
 QString NewSandboxDialog::folderProblem(const QString& folder)
@@ -277,6 +278,17 @@ void NewSandboxDialog::check()
     const bool agreed = m_consent->isHidden() || m_consent->isChecked();
     m_create->setEnabled(m_call == 0 && !folder.isEmpty() && folderText.isEmpty() && nameText.isEmpty() && agreed &&
                          m_agent->currentIndex() >= 0);
+    growToFit();
+}
+
+/// What appears beside a field must not squeeze the others: labels that wrap have no height of their own to ask for.
+void NewSandboxDialog::growToFit()
+{
+    layout()->activate();
+    const int wanted = layout()->hasHeightForWidth() ? layout()->totalHeightForWidth(width()) : sizeHint().height();
+    if (isVisible() && height() < wanted) {
+        resize(width(), wanted);
+    }
 }
 
 void NewSandboxDialog::browse()

@@ -49,6 +49,7 @@ private:
     void loadSettings();
     void showKeyHint();
     void check();
+    void growToFit();
     void browse();
     void create();
     void takeProgress(const api::Progress& progress);

@@ -163,7 +163,7 @@ void OverviewPage::showSyncs(const Sandbox& sandbox)
     for (const SyncStatus& sync : syncs) {
         wanted += shownPath(sync.path) + QLatin1Char('\n') + syncText(sync) + QLatin1Char('\n');
         if (sync.isPaused()) {
-            m_pauses.insert(QString::fromStdString(sync.path), sync.pauseReason);
+            m_pauses.insert(QString::fromStdString(sync.path), syncText(sync));
         }
     }
     if (wanted == m_syncShown) {
@@ -209,7 +209,7 @@ void OverviewPage::askToGoOn(const SyncStatus& sync)
          tr("Go On")},
         this, [this, sync] {
             // The yes holds for the reason that was shown, not for another that came meanwhile.
-            if (m_pauses.value(QString::fromStdString(sync.path)) == sync.pauseReason) {
+            if (m_pauses.value(QString::fromStdString(sync.path)) == syncText(sync)) {
                 goOn(sync.path, "deletions");
             } else {
                 emit failed(tr("The sync's state changed meanwhile; look again."));

@@ -24,6 +24,8 @@ namespace coldframe::ui {
 
 namespace {
 
+constexpr const char* kIcon = "iconName";
+
 QLabel* plainLabel(QWidget* parent, const char* name)
 {
     auto* label = new QLabel(parent);
@@ -130,7 +132,7 @@ QWidget* SandboxPage::makeHeader()
     const auto button = [&](const QString& text, const char* name, const char* icon) {
         auto* made = new QPushButton(text, header);
         made->setObjectName(QString::fromLatin1(name));
-        made->setIcon(Theme::icon(QString::fromLatin1(icon), palette()));
+        made->setProperty(kIcon, QString::fromLatin1(icon));
         return made;
     };
     m_start = button(tr("Start"), "start", "start");
@@ -318,6 +320,12 @@ void SandboxPage::paintColors()
     ink(m_line, Theme::quiet(palette()));
     ink(m_mark, Theme::busy(palette()));
     ink(m_errorText, Theme::bad(palette()));
+    if (m_iconInk != palette().color(QPalette::ButtonText)) {
+        m_iconInk = palette().color(QPalette::ButtonText);
+        for (QPushButton* button : {m_start, m_stop, m_reset, m_remove}) {
+            button->setIcon(Theme::icon(button->property(kIcon).toString(), palette()));
+        }
+    }
 }
 
 } // namespace coldframe::ui

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <QColor>
 #include <QWidget>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -76,6 +77,7 @@ private:
     QWidget* m_blocked = nullptr;
     QLabel* m_blockedText = nullptr;
     QPushButton* m_blockedAllow = nullptr;
+    QColor m_iconInk; ///< what the icons were drawn with
     std::string m_blockedPattern;
     std::string m_blockedHost;
     qint64 m_blockedPort = 0;

@@ -133,16 +133,15 @@ TerminalPage::TerminalPage(api::Client& client, const QString& sandbox, QWidget*
     layout->setContentsMargins(0, 8, 0, 0);
     auto* bar = new QHBoxLayout;
     bar->setContentsMargins(8, 0, 8, 0);
-    auto* agent = new QPushButton(tr("Start Agent"), this);
-    agent->setObjectName(QStringLiteral("startAgent"));
-    agent->setIcon(Theme::icon(QStringLiteral("start"), palette()));
-    auto* shell = new QPushButton(tr("Open Shell"), this);
-    shell->setObjectName(QStringLiteral("openShell"));
-    shell->setIcon(Theme::icon(QStringLiteral("terminal"), palette()));
-    connect(agent, &QPushButton::clicked, this, &TerminalPage::startAgent);
-    connect(shell, &QPushButton::clicked, this, &TerminalPage::openShell);
-    bar->addWidget(agent);
-    bar->addWidget(shell);
+    m_agent = new QPushButton(tr("Start Agent"), this);
+    m_agent->setObjectName(QStringLiteral("startAgent"));
+    m_shell = new QPushButton(tr("Open Shell"), this);
+    m_shell->setObjectName(QStringLiteral("openShell"));
+    paintIcons();
+    connect(m_agent, &QPushButton::clicked, this, &TerminalPage::startAgent);
+    connect(m_shell, &QPushButton::clicked, this, &TerminalPage::openShell);
+    bar->addWidget(m_agent);
+    bar->addWidget(m_shell);
     bar->addStretch(1);
     layout->addLayout(bar);
 
@@ -165,6 +164,20 @@ TerminalPage::TerminalPage(api::Client& client, const QString& sandbox, QWidget*
     m_stack->addWidget(empty);
     m_stack->addWidget(m_tabs);
     layout->addWidget(m_stack, 1);
+}
+
+void TerminalPage::paintIcons()
+{
+    m_agent->setIcon(Theme::icon(QStringLiteral("start"), palette()));
+    m_shell->setIcon(Theme::icon(QStringLiteral("terminal"), palette()));
+}
+
+void TerminalPage::changeEvent(QEvent* event)
+{
+    QWidget::changeEvent(event);
+    if (event->type() == QEvent::PaletteChange && m_shell) {
+        paintIcons();
+    }
 }
 
 int TerminalPage::runningSessions() const

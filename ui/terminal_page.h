@@ -72,7 +72,11 @@ public slots:
     void openShell();
     void closeCurrent();
 
+protected:
+    void changeEvent(QEvent* event) override;
+
 private:
+    void paintIcons();
     TerminalSession* add(std::string method, nlohmann::json params, const QString& title);
     void closeSession(int index);
     void drop(QWidget* session);
@@ -80,6 +84,8 @@ private:
 
     api::Client& m_client;
     QString m_id;
+    QPushButton* m_agent = nullptr;
+    QPushButton* m_shell = nullptr;
     QStackedWidget* m_stack = nullptr;
     QTabWidget* m_tabs = nullptr;
 };

@@ -317,5 +317,5 @@ class Desktop:
         if box:
             x, y, width, height = box
             crop = ["-crop", f"{width}x{height}+{x}+{y}", "+repage"]
-        self.run("import", "-window", "root", *crop, "-colors", "128", "PNG8:" + str(path))
+        self.run("import", "-window", "root", *crop, "+dither", "-colors", "200", "PNG8:" + str(path))
         return path

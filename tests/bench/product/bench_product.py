@@ -7,6 +7,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "e2e"))
+import desktop  # noqa: E402
 import harness  # noqa: E402
 
 
@@ -24,6 +25,17 @@ def timed(action):
     return time.monotonic() - began
 
 
+def timed_window(t, screen):
+    began = time.monotonic()
+    window = screen.start("window", [str(t.root / "bin/coldframe")])
+    seen = harness.wait_for(screen.window, 60, 0.005)
+    seconds = time.monotonic() - began
+    t.check("the window comes", seen)
+    window.terminate()
+    window.wait(20)
+    return seconds
+
+
 def story(t):
     rows = []
 
@@ -34,6 +46,12 @@ def story(t):
     t.host_file(project / "a.txt", "x")
     t.start_engine()
     row("engine resident, idle", resident(t.engine.pid), 40, "MB")
+    screen = desktop.Desktop(t)
+    if not desktop.missing():
+        screen.up()
+        times = [timed_window(t, screen) for _ in range(5)]
+        row("window visible, median of 5", statistics.median(times), 0.5, "s")
+        screen.down()
     began = time.monotonic()
     t.create("one", project)
     prompt = t.start_exec("one", ["bash", "-i"], tty=True, rows=24, columns=80)
