@@ -90,7 +90,8 @@ void Grammar::addRun(const std::string& name, const std::string& text)
     added->add_option("WORDS", run.words,
                       isRun ? "SANDBOX, or AGENT [WORKSPACE] [EXTRA[:ro]…]" : "AGENT [WORKSPACE] [EXTRA[:ro]…]")
         ->required();
-    added->add_option("--name", run.name, "Name of the sandbox (default: <agent>-<folder>)");
+    added->add_option("--name", run.name, "Name of the sandbox (default: <agent>-<folder>)")
+        ->check([](const std::string& given) { return given.empty() ? "The name cannot be empty" : ""; });
     added->add_option("--network-allow", run.network.allow, "Allow a host, *.domain, CIDR, with optional :port");
     added->add_option("--network-deny", run.network.deny, "Deny a host, *.domain, CIDR, with optional :port");
     added->add_option("--policy", run.network.policy, "What happens with other hosts")
@@ -106,7 +107,8 @@ void Grammar::addRun(const std::string& name, const std::string& text)
     }
     for (const char* option : {"--network-allow", "--network-deny"}) {
         // One value each time, or the workspaces that follow would be taken for hosts; commas separate several.
-        added->get_option(option)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->delimiter(',');
+        CLI::Option* hosts = added->get_option(option);
+        hosts->expected(1)->allow_extra_args(false)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->delimiter(',');
     }
     added->footer("Everything after -- goes to the agent. The same agent and folder attach to the same sandbox.");
 }
@@ -122,6 +124,7 @@ void Grammar::addExec()
     added->add_flag("-t,--tty", exec.tty, "Give it a terminal");
     added->add_option("-e,--env", exec.environment, "NAME=VALUE, or NAME to pass on")
         ->expected(1)
+        ->allow_extra_args(false)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     added->add_option("-w,--workdir", exec.folder, "Folder to run it in");
     added->add_option("-u,--user", exec.user, "agent or root");
@@ -195,6 +198,7 @@ void Grammar::addNetwork()
     const auto hosts = [changed](const char* option, std::vector<std::string>& into, const char* text) {
         changed->add_option(option, into, text)
             ->expected(1)
+            ->allow_extra_args(false)
             ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
             ->delimiter(',');
     };
@@ -334,7 +338,15 @@ int reportParseError(const Grammar& grammar, const CLI::ParseError& error, const
 int parse(Grammar& grammar, const std::vector<std::string>& words)
 {
     try {
-        std::vector<std::string> reversed(grammar.words.own.rbegin(), grammar.words.own.rend());
+        std::vector<std::string> reversed;
+        for (const std::string& word : grammar.words.own) {
+            const bool isEmptyValue = word.starts_with("--") && word.find('=') == word.size() - 1;
+            reversed.push_back(isEmptyValue ? word.substr(0, word.size() - 1) : word);
+            if (isEmptyValue) {
+                reversed.emplace_back(); // the parser would take the next word for the value of “--name=”
+            }
+        }
+        std::ranges::reverse(reversed);
         grammar.app.parse(std::move(reversed));
     } catch (const CLI::ParseError& error) {
         const int code = reportParseError(grammar, error, words);

@@ -202,9 +202,9 @@ Result<int> parseMemory(const std::string& text)
     int value = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
     if (error != std::errc() || end != digits.data() + digits.size() || value <= 0 || value > (1 << 20) / factor ||
-        value * factor < 256) {
+        value * factor < 512) {
         return fail(ErrorCode::InvalidArgument,
-                    "“" + text + "” is no amount of memory; write for example 4g or 2048m (at least 256m).");
+                    "“" + text + "” is no amount of memory; write for example 4g or 2048m (at least 512m).");
     }
     return value * factor;
 }
