@@ -98,12 +98,13 @@ long readHidden(const char* prompt, char* buffer, unsigned long size)
 {
     const bool isTerminal = ::isatty(STDIN_FILENO) && ::tcgetattr(STDIN_FILENO, &s_saved) == 0;
     if (isTerminal) {
-        (void)!::write(STDERR_FILENO, prompt, std::strlen(prompt));
         restoreOnAnyEnd();
         struct termios hidden = s_saved;
         hidden.c_lflag &= ~static_cast<tcflag_t>(ECHO);
         s_isRaw = 1;
         ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+        // Only now: what a quick hand or a paste sends at the prompt must not be shown.
+        (void)!::write(STDERR_FILENO, prompt, std::strlen(prompt));
     }
     unsigned long length = 0;
     bool failed = false;
