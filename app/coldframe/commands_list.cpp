@@ -55,6 +55,9 @@ Result<int> listCommand(EngineLink& engine, ListOptions options)
     if (!options.quiet) {
         table.print();
     }
+    for (const json& problem : answer.value("problems", json::array())) {
+        printNote("coldframe: " + (problem.is_string() ? problem.get<std::string>() : problem.dump()));
+    }
     return kOk;
 }
 

@@ -16,7 +16,7 @@ using nlohmann::json;
 namespace {
 
 constexpr int kStartPollMs = 30;
-constexpr qint64 kStartTimeoutMs = 5000;
+constexpr qint64 kStartTimeoutMs = 20000;
 constexpr int kMaxRetryMs = 5000;
 
 qint64 steadyMs()
@@ -153,8 +153,9 @@ void Client::onSocketEnded()
         return;
     }
     if (m_startDeadline == 0 && m_mayStart) {
-        const Result<void> spawned = spawnEngine();
+        Result<SpawnedEngine> spawned = spawnEngine();
         if (spawned) {
+            m_spawned = std::move(*spawned);
             m_startDeadline = steadyMs() + kStartTimeoutMs;
             setState(State::Connecting);
             scheduleRetry(kStartPollMs);
@@ -162,15 +163,17 @@ void Client::onSocketEnded()
         }
         emit connectFailed(spawned.error());
         failAll(spawned.error());
-    } else if (m_startDeadline != 0 && steadyMs() < m_startDeadline) {
-        scheduleRetry(kStartPollMs);
-        return;
     } else if (m_startDeadline != 0) {
+        const std::optional<Error> failure = startFailure(m_spawned);
+        if (!failure && steadyMs() < m_startDeadline) {
+            scheduleRetry(kStartPollMs);
+            return;
+        }
         m_startDeadline = 0;
-        const Error error{ErrorCode::Unavailable,
-                          "The Coldframe engine did not start in time; its log " +
-                              (paths::runtimeFolder() / "engine.log").string() + " says why.",
-                          {}};
+        const Error error = failure.value_or(Error{ErrorCode::Unavailable,
+                                                   "The Coldframe engine did not start in time; its log " +
+                                                       (paths::runtimeFolder() / "engine.log").string() + " says why.",
+                                                   {}});
         emit connectFailed(error);
         failAll(error);
     }

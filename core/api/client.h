@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "api/engine_start.h"
 #include "api/protocol.h"
 #include "base/result.h"
 
@@ -107,6 +108,7 @@ private:
     std::map<qint64, Pending> m_pending;
     nlohmann::json m_engine;
     qint64 m_nextId = 1;
+    SpawnedEngine m_spawned;
     qint64 m_startDeadline = 0; ///< of the engine being started, milliseconds of a steady clock; 0: none
     int m_retryPause = 0;
     State m_state = State::Disconnected;

@@ -35,7 +35,7 @@ Result<UniqueFd> lockEngineFolder(const std::filesystem::path& folder)
     }
     if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
         if (errno == EWOULDBLOCK) {
-            return fail(ErrorCode::AlreadyExists, "A Coldframe engine is running already.");
+            return fail(ErrorCode::AlreadyExists, kRunningAlready);
         }
         return failErrno("The lock file in " + folder.string() + " cannot be locked.", errno);
     }

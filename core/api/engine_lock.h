@@ -8,6 +8,8 @@
 
 namespace coldframe::api {
 
+inline constexpr const char* kRunningAlready = "A Coldframe engine is running already.";
+
 /// Makes the folder (0700; one that others could enter or that belongs to another user is refused or closed) and
 /// takes the flock'd file engine.lock in it. The descriptor is the lock. AlreadyExists when an engine runs.
 /// The kernel drops the lock with the process, so a killed engine leaves nothing to clean up.

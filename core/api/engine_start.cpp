@@ -17,6 +17,7 @@
 #include <string_view>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -65,6 +66,13 @@ struct Launch
     }
 };
 
+/// What the children tell their parent before the engine runs.
+struct Report
+{
+    int isError = 0;
+    int value = 0; ///< the engine's process id, or why it could not be executed
+};
+
 [[noreturn]] void becomeEngine(Launch& launch, int log, int report)
 {
     const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -84,14 +92,16 @@ struct Launch
         }
     }
     ::execve(launch.program.c_str(), launch.arguments.data(), launch.environmentPointers.data());
-    const int error = errno;
-    (void)!::write(report, &error, sizeof(error));
+    const Report failed{1, errno};
+    (void)!::write(report, &failed, sizeof failed);
     ::_exit(127);
 }
 
-Result<void> spawnDetached(const fs::path& executable)
+Result<SpawnedEngine> spawnDetached(const fs::path& executable)
 {
     COLDFRAME_TRY(const UniqueFd log, openLog());
+    SpawnedEngine engine;
+    engine.logStart = ::lseek(log.get(), 0, SEEK_END);
     Launch launch(executable);
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
@@ -110,23 +120,29 @@ Result<void> spawnDetached(const fs::path& executable)
         if (grandchild == 0) {
             becomeEngine(launch, log.get(), writer.get());
         }
+        const Report started{0, grandchild};
+        (void)!::write(writer.get(), &started, sizeof started);
         ::_exit(grandchild < 0 ? 1 : 0);
     }
     writer.reset();
     int status = 0;
     while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
-    int error = 0;
-    ssize_t size = 0;
-    do {
-        size = ::read(reader.get(), &error, sizeof(error));
-    } while (size < 0 && errno == EINTR);
-    if (size == static_cast<ssize_t>(sizeof(error))) {
-        return fail(ErrorCode::Unavailable,
-                    "The engine " + executable.string() + " cannot be started; reinstall Coldframe.",
-                    std::strerror(error));
+    for (Report report;;) {
+        const ssize_t size = ::read(reader.get(), &report, sizeof report);
+        if (size < 0 && errno == EINTR) {
+            continue;
+        }
+        if (size != static_cast<ssize_t>(sizeof report)) {
+            return engine; // executed: that closed the pipe
+        }
+        if (report.isError != 0) {
+            return fail(ErrorCode::Unavailable,
+                        "The engine " + executable.string() + " cannot be started; reinstall Coldframe.",
+                        std::strerror(report.value));
+        }
+        engine.process.reset(static_cast<int>(::syscall(SYS_pidfd_open, report.value, 0)));
     }
-    return {};
 }
 
 /// True where a systemd of the user runs and took the engine over as a unit of its own.
@@ -183,7 +199,7 @@ std::vector<std::string> engineEnvironment(const char* const* environment)
     return kept;
 }
 
-Result<void> spawnEngine()
+Result<SpawnedEngine> spawnEngine()
 {
     const fs::path executable = engineExecutable();
     if (::access(executable.c_str(), X_OK) != 0) {
@@ -191,9 +207,32 @@ Result<void> spawnEngine()
                     "The engine " + executable.string() + " is missing; reinstall Coldframe.", std::strerror(errno));
     }
     if (spawnAsUnit(executable)) {
-        return {};
+        return SpawnedEngine{};
     }
     return spawnDetached(executable);
+}
+
+std::optional<Error> startFailure(const SpawnedEngine& engine)
+{
+    pollfd ended{engine.process.get(), POLLIN, 0};
+    if (!engine.process || ::poll(&ended, 1, 0) != 1) {
+        return std::nullopt;
+    }
+    std::string said;
+    if (const auto log = readFile(logPath(), static_cast<std::size_t>(2 * kMaxLog)); log && log->size() > static_cast<std::size_t>(engine.logStart)) {
+        said = log->substr(static_cast<std::size_t>(engine.logStart));
+    }
+    constexpr std::string_view kMark = "coldframed: ";
+    const auto from = said.find(kMark);
+    if (from == std::string::npos) {
+        return Error{ErrorCode::Unavailable, "The Coldframe engine ended while it started; its log " + logPath().string() + " may say why.", {}};
+    }
+    const auto end = std::min(said.find('\n', from), said.size());
+    const std::string sentence = said.substr(from + kMark.size(), end - from - kMark.size());
+    if (sentence == kRunningAlready) {
+        return std::nullopt;
+    }
+    return Error{ErrorCode::Unavailable, "The Coldframe engine cannot start: " + sentence, {}};
 }
 
 Result<UniqueFd> connectEngine(const fs::path& socketPath)
@@ -222,12 +261,15 @@ Result<UniqueFd> connectOrStartEngine(const fs::path& socketPath, std::chrono::m
     if (socket || socket.error().code != ErrorCode::Unavailable) {
         return socket;
     }
-    COLDFRAME_CHECK(spawnEngine());
+    COLDFRAME_TRY(const SpawnedEngine engine, spawnEngine());
     const auto deadline = std::chrono::steady_clock::now() + timeout;
     for (;;) {
         socket = connectEngine(socketPath);
         if (socket || socket.error().code != ErrorCode::Unavailable) {
             return socket;
+        }
+        if (const auto failure = startFailure(engine)) {
+            return tl::unexpected(*failure);
         }
         if (std::chrono::steady_clock::now() >= deadline) {
             return fail(ErrorCode::Unavailable, "The Coldframe engine did not start in time; its log " +

@@ -7,6 +7,8 @@
 #include <chrono>
 #include <filesystem>
 #include <string>
+#include <cstdint>
+#include <optional>
 #include <vector>
 
 /// Starting the engine on demand, and the connection to it. Plain calls; nothing here needs Qt or asio.
@@ -19,9 +21,20 @@ std::filesystem::path engineExecutable();
 /// on, since a shell's environment holds keys, and the engine's is inherited by QEMU and the proxies.
 std::vector<std::string> engineEnvironment(const char* const* environment);
 
+/// An engine that is starting.
+struct SpawnedEngine
+{
+    UniqueFd process;        ///< a pidfd; none where systemd started it
+    std::int64_t logStart = 0; ///< where its lines in the log begin
+};
+
 /// Starts the engine in a session of its own (as a transient user unit where systemd runs, so that it does not share
 /// the caller's fate), its output in engine.log beside the socket. Returns when it was executed, not when it serves.
-Result<void> spawnEngine();
+Result<SpawnedEngine> spawnEngine();
+
+/// Why the engine ended instead of serving, in its own words; nothing while it lives, or when it left the place to
+/// another engine that was faster.
+std::optional<Error> startFailure(const SpawnedEngine& engine);
 
 /// Connects; Unavailable when nobody listens. The descriptor is blocking and close-on-exec.
 Result<UniqueFd> connectEngine(const std::filesystem::path& socketPath);
@@ -29,6 +42,6 @@ Result<UniqueFd> connectEngine(const std::filesystem::path& socketPath);
 /// Connects, starting the engine when nobody listens and waiting for it. Unavailable, with the log's path, when it
 /// does not serve within `timeout`.
 Result<UniqueFd> connectOrStartEngine(const std::filesystem::path& socketPath,
-                                      std::chrono::milliseconds timeout = std::chrono::seconds(5));
+                                      std::chrono::milliseconds timeout = std::chrono::seconds(20));
 
 } // namespace coldframe::api

@@ -2,6 +2,7 @@
 #include "api/server.h"
 
 #include "api/engine_lock.h"
+#include "api/engine_start.h"
 #include "api/server_session.h"
 #include "base/log.h"
 #include "base/paths.h"
@@ -13,6 +14,7 @@
 #include <asio/use_awaitable.hpp>
 #include <nlohmann/json.hpp>
 #include <sys/socket.h>
+#include <thread>
 #include <unistd.h>
 
 namespace coldframe::api {
@@ -20,6 +22,7 @@ namespace coldframe::api {
 namespace {
 
 constexpr std::string_view kCategory = "api";
+constexpr std::chrono::seconds kLeavingEngine{10};
 using Acceptor = asio::local::stream_protocol::acceptor;
 
 Result<uid_t> peerUidOf(int fd)
@@ -101,7 +104,15 @@ Result<void> Server::start()
     if (options.socketPath.empty()) {
         options.socketPath = paths::engineSocket();
     }
-    COLDFRAME_TRY(m_state->lock, lockEngineFolder(options.socketPath.parent_path()));
+    // An engine that is leaving holds the lock until its last work is done, and answers nobody meanwhile.
+    const auto patience = std::chrono::steady_clock::now() + kLeavingEngine;
+    Result<UniqueFd> lock = lockEngineFolder(options.socketPath.parent_path());
+    while (!lock && lock.error().code == ErrorCode::AlreadyExists && !connectEngine(options.socketPath) &&
+           std::chrono::steady_clock::now() < patience) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        lock = lockEngineFolder(options.socketPath.parent_path());
+    }
+    COLDFRAME_TRY(m_state->lock, std::move(lock));
     COLDFRAME_TRY(UniqueFd listener, listenOn(options.socketPath));
     m_state->acceptor = std::make_shared<Acceptor>(m_state->shared->io);
     std::error_code error;

@@ -21,7 +21,7 @@ public:
     {
         std::filesystem::path socketPath; ///< empty: paths::engineSocket()
         bool startEngine = true;          ///< when nobody listens
-        std::chrono::milliseconds startTimeout{5000};
+        std::chrono::milliseconds startTimeout{20000};
     };
     struct CallOptions
     {
