@@ -18,6 +18,7 @@
 #include <netinet/tcp.h>
 #include <nlohmann/json.hpp>
 #include <sys/socket.h>
+#include <utility>
 
 namespace coldframe::proxy {
 
@@ -87,6 +88,7 @@ struct DialLink::State
     asio::posix::stream_descriptor socket;
     std::map<std::string, std::shared_ptr<Waiting>> waiting;
     std::uint64_t lastId = 0;
+    std::function<void()> onGone;
     bool gone = false;
 };
 
@@ -103,7 +105,11 @@ DialLink::~DialLink()
     }
 }
 
-void DialLink::start() { asio::co_spawn(m_state->io, readLoop(m_state), asio::detached); }
+void DialLink::start(std::function<void()> onGone)
+{
+    m_state->onGone = std::move(onGone);
+    asio::co_spawn(m_state->io, readLoop(m_state), asio::detached);
+}
 
 asio::awaitable<void> DialLink::readLoop(std::shared_ptr<State> state)
 {
@@ -145,10 +151,14 @@ asio::awaitable<void> DialLink::readLoop(std::shared_ptr<State> state)
         waiting->done = true;
         waiting->arrived.notify();
     }
+    const std::function<void()> onGone = state->gone ? nullptr : std::exchange(state->onGone, {});
     state->gone = true;
     for (auto& [id, waiting] : state->waiting) {
         waiting->done = true;
         waiting->arrived.notify();
+    }
+    if (onGone) {
+        onGone();
     }
 }
 

@@ -8,6 +8,7 @@
 #include <asio/awaitable.hpp>
 #include <asio/io_context.hpp>
 #include <chrono>
+#include <functional>
 #include <memory>
 
 namespace coldframe::proxy {
@@ -29,7 +30,8 @@ public:
     ~DialLink();
     DialLink(const DialLink&) = delete;
     DialLink& operator=(const DialLink&) = delete;
-    void start();
+    /// `onGone` is called once when the dialler has ended.
+    void start(std::function<void()> onGone);
 
     /// A connected, non-blocking socket (fd valid), or a refusal by rule (fd invalid, rule set). Unavailable when the connection
     /// could not be made or the dialler is gone; Timeout.

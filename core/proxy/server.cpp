@@ -188,7 +188,12 @@ ProxyServer::~ProxyServer()
 
 void ProxyServer::start()
 {
-    m_state->core->dialler->start();
+    // Without its dialler a proxy can do nothing but refuse: it leaves, and the engine starts both anew.
+    m_state->core->dialler->start([weak = std::weak_ptr(m_state)] {
+        if (const auto state = weak.lock()) {
+            state->end(1, "The dialler is gone; the proxy leaves.");
+        }
+    });
     m_state->core->engine->start();
 }
 
