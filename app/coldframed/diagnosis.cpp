@@ -27,7 +27,10 @@ json check(const char* name, const char* severity, std::string text, std::string
 Result<json> diagnose(vm::Hypervisor& hypervisor, image::ImageStore& images, const vm::AccelerationDecision& acceleration)
 {
     json checks = json::array();
-    if (const auto info = hypervisor.info()) {
+    if (const auto info = hypervisor.info(); info && info->emulator.empty()) {
+        checks.push_back(check("libvirt", "error", "libvirt " + info->libvirtVersion + " answers, but finds no QEMU for x86-64.",
+                               "Install QEMU: qemu-system-x86 (Debian, Ubuntu), qemu-system-x86-core (Fedora)."));
+    } else if (info) {
         checks.push_back(check("libvirt", "ok", "libvirt " + info->libvirtVersion + " answers; QEMU " + info->hypervisorVersion + "."));
     } else {
         checks.push_back(check("libvirt", "error", info.error().message, info.error().detail));

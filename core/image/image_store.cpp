@@ -137,7 +137,15 @@ Result<Image> ImageStore::ensure(const BuildControl& control)
     Result<Image> found = current();
     if (!found) {
         logInfo("image", found.error().message);
-        return build(false, control);
+        Result<Image> built = build(false, control);
+        if (!built && built.error().code != ErrorCode::Cancelled) {
+            std::string message = found.error().message;
+            if (const auto remedy = message.find(" Build the image again."); remedy != std::string::npos) {
+                message.erase(remedy); // that was tried
+            }
+            return fail(built.error().code, message + " It could not be built: " + built.error().message, built.error().detail);
+        }
+        return built;
     }
     const Result<std::string> guest = m_verification.digest(m_places.guest);
     if (guest && *guest != found->manifest.guestSha256) {

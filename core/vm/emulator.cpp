@@ -13,6 +13,9 @@ namespace {
 
 Result<std::string> stampOf(const std::filesystem::path& file, const char* remedy)
 {
+    if (file.empty()) {
+        return fail(ErrorCode::Unavailable, std::string("libvirt finds no QEMU for x86-64. ") + remedy);
+    }
     struct stat status{};
     if (::stat(file.c_str(), &status) != 0 || ::access(file.c_str(), X_OK) != 0) {
         return fail(ErrorCode::Unavailable, "“" + file.string() + "” is missing or cannot be run. " + remedy);

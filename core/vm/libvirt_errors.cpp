@@ -85,6 +85,8 @@ const Row kRows[] = {
      "the image's initrd is missing or damaged. Build the image again."},
     {0, {"Permission denied"}, ErrorCode::NotAllowed,
      "a file of the sandbox may not be read. Check the owner and mode of Coldframe's data folder."},
+    {0, {"process exited while connecting to monitor"}, ErrorCode::Unavailable,
+     "QEMU ended while it was starting. Try again; if that repeats, “coldframe diagnose” checks the usual causes."},
     {VIR_ERR_OPERATION_UNSUPPORTED, {}, ErrorCode::Unavailable, "this version of libvirt or QEMU cannot do that."},
     {VIR_ERR_CONFIG_UNSUPPORTED, {}, ErrorCode::Unavailable,
      "this version of libvirt or QEMU does not know the microVM's settings. Libvirt 9.0 and QEMU 7.2 or newer are needed."},
