@@ -60,8 +60,8 @@ Limits describeLimits()
     limits.hasUserManager
         = runtime != nullptr && ::access((std::string(runtime) + "/systemd/private").c_str(), F_OK) == 0;
     limits.text = limits.hasUserManager
-        ? "Memory and CPUs are limited by the size of each microVM, the disk by its image; the systemd user manager "
-          "accounts for them."
+        ? "Processes, memory and CPUs of each microVM are limited by a systemd scope of its own, the disk by its image. After "
+          "log-out all of them end, unless lingering is on: loginctl enable-linger"
         : "Memory and CPUs are limited only by the size of each microVM and the disk by its image: there is no systemd user "
           "manager that could limit the processes themselves.";
     return limits;

@@ -2,9 +2,11 @@
 #include "vm/libvirt_connection.h"
 
 #include "base/log.h"
+#include "vm/session_daemon.h"
 
 #include <cstdlib>
 #include <libvirt/virterror.h>
+#include <thread>
 #include <unistd.h>
 
 namespace coldframe::vm {
@@ -13,7 +15,8 @@ namespace {
 // A daemon that does not answer for 5 × 5 s counts as dead.
 constexpr int kKeepAliveSeconds = 5;
 constexpr unsigned kKeepAliveCount = 5;
-constexpr const char* kUri = "qemu:///session";
+constexpr int kDroppedAttempts = 4;
+constexpr std::chrono::milliseconds kDroppedPause{250};
 
 // Each registration owns a copy of the callbacks; libvirt frees it when it is certain not to call again.
 using Shared = std::shared_ptr<const ConnectionCallbacks>;
@@ -54,10 +57,27 @@ LibvirtFailure lastLibvirtFailure()
 Result<std::shared_ptr<LibvirtConnection>> LibvirtConnection::open(ConnectionCallbacks callbacks)
 {
     COLDFRAME_CHECK(checkSessionEnvironment(::getuid(), std::getenv("XDG_RUNTIME_DIR")));
+    // A daemon that is just ending, or that has just been started and is not ready, may take a connection and drop it.
+    for (int attempt = 0;; ++attempt) {
+        auto opened = openOnce(callbacks);
+        if (opened || attempt == kDroppedAttempts || !isConnectionFailure(lastLibvirtFailure())) {
+            return opened;
+        }
+        std::this_thread::sleep_for(kDroppedPause);
+    }
+}
+
+Result<std::shared_ptr<LibvirtConnection>> LibvirtConnection::openOnce(ConnectionCallbacks callbacks)
+{
     const auto failed = [] {
         return tl::unexpected(translateLibvirtFailure(lastLibvirtFailure(), "Virtual machines are not available"));
     };
-    const virConnectPtr handle = virConnectOpen(kUri);
+    const SessionDaemon daemon = sessionDaemon();
+    virConnectPtr handle = virConnectOpen(daemon.uri.c_str());
+    if (handle == nullptr && daemon.isPrivate) {
+        COLDFRAME_CHECK(startPrivateDaemon(daemon));
+        handle = virConnectOpen(daemon.uri.c_str());
+    }
     if (handle == nullptr) {
         return failed();
     }

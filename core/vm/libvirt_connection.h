@@ -27,7 +27,7 @@ struct ConnectionCallbacks
     std::function<void(const std::string& domainName, int event, int detail)> lifecycle;
 };
 
-/// One open connection to qemu:///session with keep-alive and callbacks. Closed by the destructor, which must not run
+/// One open connection to the user's session daemon (vm/session_daemon.h) with keep-alive and callbacks. Closed by the destructor, which must not run
 /// inside one of its own callbacks.
 class LibvirtConnection
 {
@@ -40,6 +40,7 @@ public:
     virConnectPtr get() const { return m_handle; }
 
 private:
+    static Result<std::shared_ptr<LibvirtConnection>> openOnce(ConnectionCallbacks callbacks);
     explicit LibvirtConnection(virConnectPtr handle) : m_handle(handle) {}
 
     virConnectPtr m_handle;

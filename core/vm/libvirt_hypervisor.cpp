@@ -12,6 +12,7 @@
 #include "vm/memory_feed.h"
 #include "vm/qcow2.h"
 #include "vm/save_image.h"
+#include "vm/session_daemon.h"
 
 #include <algorithm>
 #include <atomic>
@@ -38,6 +39,7 @@ constexpr auto kCallLimit = 20s;
 /// At its very first use libvirt asks every QEMU of the machine what it can do, which takes long on a busy machine.
 constexpr auto kFirstCallLimit = 120s;
 constexpr auto kSaveLimit = 120s;
+constexpr auto kFailureLasts = 2s;
 constexpr const char* kTimeoutMessage
     = "libvirt's session daemon does not answer. End it (pkill -u $USER libvirtd; running sandboxes live on) and try again.";
 constexpr const char* kNamePrefix = "coldframe-";
@@ -45,8 +47,7 @@ constexpr const char* kNamePrefix = "coldframe-";
 /// QEMU's process id as libvirt's session daemon notes it.
 pid_t readProcessId(const std::string& name)
 {
-    const char* runtime = std::getenv("XDG_RUNTIME_DIR");
-    std::ifstream file(std::string(runtime != nullptr ? runtime : "") + "/libvirt/qemu/run/" + name + ".pid");
+    std::ifstream file(sessionDaemon().pidFileOf(name));
     pid_t process = 0;
     file >> process;
     return file ? process : 0;
@@ -252,7 +253,9 @@ private:
     std::mutex m_handlerMutex; ///< held while the handler runs
     EventHandler m_handler;
 
-    std::mutex m_openMutex; ///< one opens at a time; taken before m_mutex
+    std::mutex m_openMutex; ///< one opens at a time; taken before m_mutex; guards the failure
+    std::optional<Error> m_openFailure;
+    std::chrono::steady_clock::time_point m_openFailedAt;
     std::mutex m_mutex;
     std::condition_variable m_wake;
     std::shared_ptr<LibvirtConnection> m_connection;
@@ -297,7 +300,18 @@ Result<std::shared_ptr<LibvirtConnection>> LibvirtHypervisor::Impl::connection()
             self->onLifecycle(name, event, detail);
         }
     };
-    COLDFRAME_TRY(auto opened, LibvirtConnection::open(std::move(callbacks)));
+    // Where there is no daemon libvirt tries for ten seconds and more: who queued behind that try shares its answer.
+    if (m_openFailure && std::chrono::steady_clock::now() < m_openFailedAt + kFailureLasts) {
+        return tl::unexpected(*m_openFailure);
+    }
+    auto attempt = LibvirtConnection::open(std::move(callbacks));
+    if (!attempt) {
+        m_openFailure = attempt.error();
+        m_openFailedAt = std::chrono::steady_clock::now();
+        return tl::unexpected(attempt.error());
+    }
+    m_openFailure.reset();
+    const std::shared_ptr<LibvirtConnection> opened = std::move(*attempt);
     identity->store(opened.get());
     COLDFRAME_TRY(auto present, listDomains(*opened, m_owner));
     bool restored = false;
@@ -516,9 +530,14 @@ Result<void> LibvirtHypervisor::Impl::create(const MachineDescription& machine, 
         domain = fail(ErrorCode::Timeout, kTimeoutMessage);
     }
     if (!domain) {
-        const std::lock_guard lock(m_mutex);
-        m_known.erase(machine.sandboxId);
-        m_consoles.erase(machine.sandboxId);
+        {
+            const std::lock_guard lock(m_mutex);
+            m_known.erase(machine.sandboxId);
+            m_consoles.erase(machine.sandboxId);
+        }
+        if (virConnectIsAlive(usable->get()) != 1) {
+            (void)destroy(machine.sandboxId); // the daemon may have got as far as QEMU before it was gone
+        }
         return tl::unexpected(domain.error());
     }
     bool isUnannounced = false;

@@ -5,6 +5,7 @@
 #include "vm/libvirt_errors.h"
 #include "vm/libvirt_hypervisor.h"
 #include "vm/qcow2.h"
+#include "vm/session_daemon.h"
 
 #include <QTemporaryDir>
 #include <QTest>
@@ -202,6 +203,21 @@ private slots:
         }
     }
 
+    void aLongHomeGetsADaemonOfItsOwn()
+    {
+        const SessionDaemon usual = chooseSessionDaemon("/home/ann/.config", "/run/user/1000", "/run/user/1000/coldframe");
+        QVERIFY(!usual.isPrivate);
+        QCOMPARE(usual.uri, std::string("qemu:///session"));
+        QCOMPARE(usual.pidFileOf("coldframe-1").string(), std::string("/run/user/1000/libvirt/qemu/run/coldframe-1.pid"));
+        const SessionDaemon own = chooseSessionDaemon("/home/firstname.lastname@company.example/.config", "/run/user/1000",
+                                                      "/run/user/1000/coldframe");
+        QVERIFY(own.isPrivate);
+        QCOMPARE(own.uri, std::string("qemu:///session?socket=/run/user/1000/coldframe/v/libvirt/libvirt-sock"));
+        QCOMPARE(own.pidFileOf("coldframe-1").string(), std::string("/run/user/1000/coldframe/v/libvirt/qemu/run/coldframe-1.pid"));
+        // The longest monitor socket libvirt makes there still fits.
+        const std::string monitor = own.configFolder.string() + "/libvirt/qemu/lib/domain-9999999-coldframe-0123456789/monitor.sock";
+        QVERIFY2(monitor.size() <= 107, monitor.c_str());
+    }
     void capabilitiesOfTheRightArchitectureCount()
     {
         const std::string xml
