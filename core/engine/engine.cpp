@@ -92,6 +92,10 @@ Steps Engine::stepsOf(api::CallContext& context) const
 asio::awaitable<Result<json>> Engine::call(std::string method, json params, api::CallContext& context)
 {
     const std::string family = method.substr(0, method.find('.'));
+    if (family == "sandbox" || family == "sync" || method == "events.subscribe") {
+        const bool onlyLooks = method == "sandbox.list" || method == "sandbox.inspect" || method == "events.subscribe";
+        co_await m_o.registry.waitLoaded(onlyLooks ? 3s : 30s);
+    }
     if (method == "events.subscribe") {
         context.subscribe();
         json list = json::array();
@@ -215,6 +219,8 @@ asio::awaitable<Result<json>> Engine::createSandbox(json params, api::CallContex
     request.memoryMiB = params.value("memoryMiB", request.memoryMiB);
     request.diskGiB = params.value("diskGiB", request.diskGiB);
     request.consentEmulation = params.value("consentEmulation", false);
+    const bool start = params.value("start", true);
+    request.provisional = params.value("provisional", start);
     if (params.contains("name") && request.name.empty()) {
         co_return fail(ErrorCode::InvalidArgument, "A sandbox's name cannot be empty.");
     }
@@ -222,13 +228,10 @@ asio::awaitable<Result<json>> Engine::createSandbox(json params, api::CallContex
     if (!sandbox) {
         co_return tl::unexpected(sandbox.error());
     }
-    if (params.value("start", true)) {
+    if (start) {
         Result<void> started = co_await (*sandbox)->start(stepsOf(context));
         if (!started) {
-            // A sandbox that never came up is not left behind: the next try starts from nothing.
-            const Steps quietly;
-            (void)co_await (*sandbox)->remove(quietly, true);
-            m_o.registry.forget((*sandbox)->record().id);
+            co_await m_o.registry.dropProvisional(*sandbox);
             co_return tl::unexpected(started.error());
         }
     }
@@ -242,7 +245,7 @@ asio::awaitable<Result<json>> Engine::sandboxCall(std::string method, json param
         for (const auto& sandbox : m_o.registry.all()) {
             list.push_back(sandbox->describe());
         }
-        co_return json{{"sandboxes", list}};
+        co_return json{{"sandboxes", list}, {"problems", m_o.registry.problems()}};
     }
     auto found = sandboxOf(params);
     if (!found) {
@@ -257,6 +260,9 @@ asio::awaitable<Result<json>> Engine::sandboxCall(std::string method, json param
     }
     if (method == "sandbox.start") {
         done = co_await sandbox->start(steps);
+        if (!done) {
+            co_await m_o.registry.dropProvisional(sandbox);
+        }
     } else if (method == "sandbox.stop") {
         done = co_await sandbox->stop(steps, force);
     } else if (method == "sandbox.reset") {

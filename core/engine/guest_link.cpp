@@ -2,6 +2,7 @@
 #include "engine/guest_link.h"
 
 #include "base/log.h"
+#include "base/percent_coding.h"
 #include "engine/deadline.h"
 
 #include <asio/local/stream_protocol.hpp>
@@ -116,8 +117,17 @@ asio::awaitable<Result<channel::StreamPtr>> GuestLink::openExec(std::string spec
 
 asio::awaitable<Result<channel::StreamPtr>> GuestLink::openSync(std::string encodedPath)
 {
+    // A header field takes no control characters (RFC 9113, section 8.2.1), which a JSON text may hold.
+    std::string field;
+    for (const char byte : encodedPath) {
+        if (byte > ' ' && byte < '\x7f') {
+            field += byte;
+        } else {
+            appendPercentEscape(field, static_cast<unsigned char>(byte));
+        }
+    }
     channel::Headers headers{{":method", "POST"}, {":scheme", "http"}, {":path", "/sync"}, {":authority", "guest"},
-                             {"x-coldframe-workspace", std::move(encodedPath)}};
+                             {"x-coldframe-workspace", std::move(field)}};
     co_return co_await openStream(std::move(headers));
 }
 

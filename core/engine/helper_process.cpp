@@ -14,6 +14,13 @@ namespace coldframe::engine {
 namespace {
 constexpr int kFirstTarget = 3;
 constexpr int kParking = 64; ///< above every target, so that moving one cannot overwrite another
+
+/// What the children tell before the helper runs: its process id, or why it could not be executed.
+struct Report
+{
+    int isError = 0;
+    int value = 0;
+};
 } // namespace
 
 Result<std::pair<UniqueFd, UniqueFd>> makeSocketPair(int type)
@@ -25,7 +32,7 @@ Result<std::pair<UniqueFd, UniqueFd>> makeSocketPair(int type)
     return std::pair(UniqueFd(ends[0]), UniqueFd(ends[1]));
 }
 
-Result<void> startHelper(const std::filesystem::path& program, const std::vector<std::pair<std::string, int>>& descriptors,
+Result<pid_t> startHelper(const std::filesystem::path& program, const std::vector<std::pair<std::string, int>>& descriptors,
                          const std::filesystem::path& log)
 {
     std::vector<std::string> arguments{program.string()};
@@ -50,7 +57,9 @@ Result<void> startHelper(const std::filesystem::path& program, const std::vector
     }
     if (child == 0) {
         // A second fork hands the helper to init: nobody has to reap it, and the engine's end does not end it.
-        if (::fork() != 0) {
+        if (const pid_t helper = ::fork(); helper != 0) {
+            const Report started{0, helper};
+            (void)!::write(failure[1], &started, sizeof started);
             ::_exit(0);
         }
         ::setsid();
@@ -73,17 +82,20 @@ Result<void> startHelper(const std::filesystem::path& program, const std::vector
         ::sigemptyset(&none);
         ::sigprocmask(SIG_SETMASK, &none, nullptr);
         ::execv(argv[0], argv.data());
-        const int reason = errno;
-        (void)!::write(kParking - 1, &reason, sizeof reason);
+        const Report failed{1, errno};
+        (void)!::write(kParking - 1, &failed, sizeof failed);
         ::_exit(127);
     }
     failureWrite.reset();
     ::waitpid(child, nullptr, 0);
-    int reason = 0;
-    if (::read(failureRead.get(), &reason, sizeof reason) == sizeof reason) {
-        return failErrno("Cannot start " + program.string() + ". Is the installation complete?", reason);
+    pid_t helper = -1;
+    for (Report report; ::read(failureRead.get(), &report, sizeof report) == sizeof report;) {
+        if (report.isError != 0 || report.value < 0) {
+            return failErrno("Cannot start " + program.string() + ". Is the installation complete?", report.value);
+        }
+        helper = report.value;
     }
-    return {};
+    return helper;
 }
 
 } // namespace coldframe::engine

@@ -73,15 +73,17 @@ Result<std::shared_ptr<ProxyLink>> ProxyLink::start(asio::io_context& io, const 
     COLDFRAME_TRY(auto dialPair, makeSocketPair(SOCK_STREAM));
     COLDFRAME_TRY(auto between, makeSocketPair(SOCK_SEQPACKET));
     COLDFRAME_TRY(UniqueFd adopt, listenAt(adoptSocket));
-    COLDFRAME_CHECK(startHelper(paths::helperExecutable("coldframe-dial"),
-                                {{"--engine-fd", dialPair.second.get()}, {"--proxy-fd", between.second.get()}}, log));
-    COLDFRAME_CHECK(startHelper(paths::helperExecutable("coldframe-proxy"),
-                                {{"--engine-fd", proxyPair.second.get()},
-                                 {"--dial-fd", between.first.get()},
-                                 {"--net-fd", netPort.get()},
-                                 {"--adopt-fd", adopt.get()}},
-                                log));
+    COLDFRAME_TRY(const pid_t dialler,
+                  startHelper(paths::helperExecutable("coldframe-dial"),
+                              {{"--engine-fd", dialPair.second.get()}, {"--proxy-fd", between.second.get()}}, log));
+    COLDFRAME_TRY(const pid_t proxy, startHelper(paths::helperExecutable("coldframe-proxy"),
+                                                 {{"--engine-fd", proxyPair.second.get()},
+                                                  {"--dial-fd", between.first.get()},
+                                                  {"--net-fd", netPort.get()},
+                                                  {"--adopt-fd", adopt.get()}},
+                                                 log));
     const std::shared_ptr<ProxyLink> link(new ProxyLink(io, std::move(onEvent), std::move(onGone)));
+    link->m_newProcesses = {proxy, dialler};
     link->begin(proxyPair.first.release(), dialPair.first.release());
     const json policy = json::parse(policy::toJson(setup.policy));
     link->send(link->m_dialSocket.get(), link->m_toDial, json{{"type", "setup"}, {"policy", policy}}.dump() + "\n", true);

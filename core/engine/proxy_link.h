@@ -16,6 +16,8 @@
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <sys/types.h>
+#include <utility>
 #include <vector>
 
 namespace coldframe::engine {
@@ -60,6 +62,8 @@ public:
     void answer(const std::string& askId, bool allow);
     /// Both processes leave; onGone is not called any more.
     void shutdown();
+    /// Proxy and dialler when this link started them and nobody has asked yet.
+    std::vector<pid_t> takeNewProcesses() { return std::exchange(m_newProcesses, {}); }
 
 private:
     using Socket = asio::local::stream_protocol::socket;
@@ -81,6 +85,7 @@ private:
     std::deque<std::string> m_toDial;
     std::string m_received;
     std::array<char, 16384> m_chunk{};
+    std::vector<pid_t> m_newProcesses;
 };
 
 } // namespace coldframe::engine

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "engine/blocking.h"
+#include "engine/deadline.h"
 #include "engine/warm_start.h"
 
 #include <algorithm>
@@ -12,8 +13,11 @@
 #include <asio/detached.hpp>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <set>
 
 namespace coldframe::engine {
+
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -61,24 +65,59 @@ asio::awaitable<void> Registry::load()
         co_await onPool(m_parts.pool, std::move(listDomains));
     if (!domains) {
         logWarning("engine", domains.error().message + " " + domains.error().detail);
+        m_loaded = true;
         co_return;
     }
+    std::set<std::string> alive;
     for (const vm::Domain& domain : *domains) {
         const auto found = m_sandboxes.find(domain.sandboxId);
-        if (found == m_sandboxes.end() || found->second->record().generation != domain.generation) {
-            logWarning("engine", "ending a microVM that belongs to no sandbox: " + domain.sandboxId);
+        // Paused: the engine ended before it let the guest's first instruction run, and nobody read its console.
+        if (found == m_sandboxes.end() || found->second->record().generation != domain.generation ||
+            domain.state == vm::DomainState::Paused) {
+            logWarning("engine", "ending a microVM that belongs to no running sandbox: " + domain.sandboxId);
             const std::string id = domain.sandboxId;
             auto endVm = [&hypervisor = m_parts.hypervisor, id] { return hypervisor.destroy(id); };
             (void)co_await onPool(m_parts.pool, std::move(endVm));
             continue;
         }
-        asio::co_spawn(
-            m_parts.io, [](std::shared_ptr<Sandbox> sandbox) -> asio::awaitable<void> { co_await sandbox->adopt(); }(found->second),
-            asio::detached);
+        alive.insert(domain.sandboxId);
+        asio::co_spawn(m_parts.io, takeOver(found->second), asio::detached);
     }
+    for (const std::shared_ptr<Sandbox>& sandbox : all()) {
+        if (!alive.contains(sandbox->record().id)) {
+            co_await dropProvisional(sandbox);
+        }
+    }
+    m_loaded = true;
     const Steps quietly;
     if (auto made = co_await m_parts.warmStart.ensureUsual(m_parts.images, m_parts.acceleration().acceleration, quietly); !made) {
         logInfo("template", made.error().message + " " + made.error().detail);
+    }
+}
+
+asio::awaitable<void> Registry::takeOver(std::shared_ptr<Sandbox> sandbox)
+{
+    co_await sandbox->adopt();
+    if (sandbox->state() == SandboxState::Failed) {
+        co_await dropProvisional(sandbox);
+    }
+}
+
+asio::awaitable<void> Registry::dropProvisional(std::shared_ptr<Sandbox> sandbox)
+{
+    if (sandbox->record().provisional) {
+        const Steps quietly;
+        if (co_await sandbox->remove(quietly, true)) {
+            forget(sandbox->record().id);
+        }
+    }
+}
+
+asio::awaitable<void> Registry::waitLoaded(std::chrono::milliseconds within)
+{
+    const auto end = std::chrono::steady_clock::now() + within;
+    while (!m_loaded && std::chrono::steady_clock::now() < end) {
+        co_await pause(20ms);
     }
 }
 
@@ -155,6 +194,7 @@ Result<std::shared_ptr<Sandbox>> Registry::create(const CreateRequest& request)
     record.diskGiB = request.diskGiB;
     record.mode = network.mode;
     record.rules = std::move(network.rules);
+    record.provisional = request.provisional;
     record.createdAt = formatUtc(utcNow());
     record.sentinels = m_parts.agents.newSentinels();
     record.state = SandboxState::Stopped;
@@ -181,10 +221,18 @@ bool Registry::isMakingTemplate() const { return m_parts.warmStart.isMaking(); }
 
 void Registry::onDomainEvent(const vm::DomainEvent& event)
 {
+    const auto found = m_sandboxes.find(event.sandboxId);
+    if (event.kind == vm::DomainEvent::Kind::Started && m_loaded && found != m_sandboxes.end()) {
+        // libvirt was not there when the running microVMs were looked for.
+        const SandboxState state = found->second->state();
+        const bool atRest = state == SandboxState::Stopped || state == SandboxState::Failed;
+        if (atRest && event.generation == found->second->record().generation) {
+            asio::co_spawn(m_parts.io, takeOver(found->second), asio::detached);
+        }
+    }
     if (event.kind != vm::DomainEvent::Kind::Stopped) {
         return;
     }
-    const auto found = m_sandboxes.find(event.sandboxId);
     // An event of an earlier start that arrives late says nothing of the present one.
     if (found != m_sandboxes.end() && (event.generation.empty() || event.generation == found->second->record().generation)) {
         found->second->onVmGone(event.reason, event.text);

@@ -22,6 +22,7 @@ struct CreateRequest
     int memoryMiB = 2048;
     int diskGiB = 40;
     bool consentEmulation = false;
+    bool provisional = false; ///< forgotten when its first start fails
 };
 
 /// All sandboxes of this engine. Engine's io thread.
@@ -33,6 +34,8 @@ public:
     /// Reads the records, repairs what an interrupted engine left, takes running microVMs over and ends those that
     /// belong to no record.
     asio::awaitable<void> load();
+    /// Until load() is done, or so long: before that a running microVM may look like a stopped sandbox.
+    asio::awaitable<void> waitLoaded(std::chrono::milliseconds within);
 
     /// By name, id, or unique prefix (≥ 4) of an id.
     Result<std::shared_ptr<Sandbox>> find(const std::string& nameOrId) const;
@@ -40,15 +43,20 @@ public:
     /// Checks everything, then writes the record; nothing is changed on an error.
     Result<std::shared_ptr<Sandbox>> create(const CreateRequest& request);
     void forget(const std::string& id) { m_sandboxes.erase(id); }
+    /// Nothing half-made stays: a sandbox whose first start failed is forgotten.
+    asio::awaitable<void> dropProvisional(std::shared_ptr<Sandbox> sandbox);
     bool anyActive() const;
     bool isMakingTemplate() const;
     void onDomainEvent(const vm::DomainEvent& event);
     const std::vector<std::string>& problems() const { return m_problems; }
 
 private:
+    asio::awaitable<void> takeOver(std::shared_ptr<Sandbox> sandbox);
+
     EngineParts& m_parts;
     std::map<std::string, std::shared_ptr<Sandbox>> m_sandboxes;
     std::vector<std::string> m_problems;
+    bool m_loaded = false;
 };
 
 } // namespace coldframe::engine

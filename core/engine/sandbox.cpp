@@ -64,6 +64,7 @@ void Sandbox::transition(SandboxEvent event)
         return;
     }
     m_record.state = *next;
+    m_record.provisional = m_record.provisional && event != SandboxEvent::Ready;
     if (*next != SandboxState::Failed) {
         m_record.problem.clear();
     }
@@ -138,6 +139,12 @@ asio::awaitable<Result<void>> Sandbox::stop(Steps steps, bool force)
     co_return down;
 }
 
+void Sandbox::forgetRunKeys()
+{
+    m_runKeys.clear();
+    m_record.runKeys.clear();
+}
+
 asio::awaitable<Result<void>> Sandbox::bringDown(const Steps& steps, bool force)
 {
     if (!force && m_sync.isRunning()) {
@@ -167,7 +174,10 @@ asio::awaitable<Result<void>> Sandbox::bringDown(const Steps& steps, bool force)
         }
     }
     closeLinks();
-    m_runKeys.clear();
+    if (destroyed) {
+        clearSockets();
+    }
+    forgetRunKeys();
     m_sessionRules.clear();
     m_record.cleanStop = clean;
     (void)save();
@@ -214,6 +224,9 @@ asio::awaitable<Result<void>> Sandbox::reset(Steps steps, bool force)
     m_record.cleanStop = true;
     transition(SandboxEvent::DiskRemoved);
     m_runKeys = std::move(keys);
+    for (const auto& [service, key] : m_runKeys) {
+        m_record.runKeys.insert(service);
+    }
     co_return co_await bringUp(steps);
 }
 
@@ -264,10 +277,11 @@ void Sandbox::onVmGone(vm::StopReason reason, const std::string& text)
         return; // the operation under way sees it
     }
     closeLinks();
+    clearSockets();
     if (m_record.state == SandboxState::Running) {
         transition(SandboxEvent::VmGone);
         m_record.problem = reason == vm::StopReason::Shutdown ? "" : text;
-        m_runKeys.clear();
+        forgetRunKeys();
         (void)save();
         changed();
     }
@@ -276,6 +290,10 @@ void Sandbox::onVmGone(vm::StopReason reason, const std::string& text)
 asio::awaitable<void> Sandbox::adopt()
 {
     const auto self = shared_from_this();
+    co_await waitIdle();
+    if (m_record.state == SandboxState::Running) {
+        co_return;
+    }
     const Operation operation(*this);
     if (!nextState(m_record.state, SandboxEvent::Adopted)) {
         m_record.state = SandboxState::Stopped;
@@ -283,7 +301,8 @@ asio::awaitable<void> Sandbox::adopt()
     transition(SandboxEvent::Adopted);
     m_vmAlive = true;
     m_stopTrying = std::make_shared<bool>(false);
-    auto control = co_await GuestLink::connect(m_parts.io, socketFolder() / "control.sock", 20s, m_stopTrying);
+    auto control = co_await GuestLink::connect(m_parts.io, socketFolder() / "control.sock",
+                                               m_record.reducedIsolation ? 180s : 30s, m_stopTrying); // it may still be booting
     Result<void> done = control ? Result<void>() : tl::unexpected(control.error());
     if (done) {
         m_control = std::move(*control);
@@ -301,13 +320,22 @@ asio::awaitable<void> Sandbox::adopt()
             done = co_await startSync(quietly);
         }
     }
+    if (done && !m_proxy) {
+        done = co_await connectProxy();
+    }
     if (done && m_record.state == SandboxState::Starting) {
         transition(SandboxEvent::Ready);
         co_return;
     }
+    const bool endedByItself = !m_vmAlive; // as one whose stop was under way when the engine before ended
     closeLinks();
     co_await endVm();
     failWith(done ? Error{ErrorCode::Closed, "The sandbox ended while Coldframe took it over.", {}} : done.error());
+    if (endedByItself) {
+        m_record.state = SandboxState::Stopped;
+        (void)save();
+        changed();
+    }
 }
 
 void Sandbox::closeLinks()
@@ -321,6 +349,12 @@ void Sandbox::closeLinks()
     }
     m_keyedServices.clear();
     m_blockedHosts.clear();
+}
+
+void Sandbox::clearSockets()
+{
+    std::error_code ignored;
+    std::filesystem::remove_all(socketFolder(), ignored);
 }
 
 asio::awaitable<Result<channel::StreamPtr>> Sandbox::exec(json specification)

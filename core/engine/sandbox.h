@@ -79,6 +79,9 @@ private:
     asio::awaitable<void> waitIdle();
     asio::awaitable<bool> waitVmGone(std::chrono::milliseconds within);
     void closeLinks();
+    void clearSockets(); ///< once the microVM is gone
+    void forgetRunKeys();
+    asio::awaitable<void> takeScopes();
     void transition(SandboxEvent event);
     void failWith(const Error& error);
     Result<void> save();
@@ -100,6 +103,7 @@ private:
     std::set<std::string> m_blockedHosts; ///< told once per run
     int m_blockedCount = 0;
     std::uint64_t m_policyVersion = 0;
+    std::string m_limits; ///< which limits hold for its processes, as a sentence
     bool m_busy = false;
     bool m_vmAlive = false;
     std::shared_ptr<bool> m_stopTrying;

@@ -3,6 +3,7 @@
 #include "engine/sandbox.h"
 
 #include "api/path_encoding.h"
+#include "vm/host_resources.h"
 
 #include <nlohmann/json.hpp>
 
@@ -58,6 +59,7 @@ json Sandbox::inspect() const
     all["policy"] = json::parse(policy::toJson(effectivePolicy()));
     all["vm"] = {{"uuid", m_record.uuid}, {"generation", m_record.generation}, {"consoleLog", (folder() / "console.log").string()}};
     all["syncs"] = m_sync.statusJson();
+    all["limits"] = m_limits.empty() ? vm::describeLimits().text : m_limits;
     all["keyServices"] = m_keyedServices;
     return all;
 }

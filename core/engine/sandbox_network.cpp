@@ -142,6 +142,8 @@ asio::awaitable<Result<void>> Sandbox::connectProxy()
                     sandbox->m_record.problem = "The network of this sandbox is off: its proxy does not start.";
                     logError("sandbox " + sandbox->m_record.name, connected.error().message + connected.error().detail);
                     sandbox->changed();
+                } else {
+                    co_await sandbox->takeScopes();
                 }
             }(self),
             asio::detached);
@@ -149,6 +151,7 @@ asio::awaitable<Result<void>> Sandbox::connectProxy()
     if (!m_record.proxyCookie.empty()) {
         if (auto adopted = ProxyLink::adopt(m_parts.io, adoptSocket, m_record.proxyCookie, onEvent, onGone)) {
             m_proxy = *adopted;
+            m_keyedServices.insert(m_record.runKeys.begin(), m_record.runKeys.end());
             co_await refreshStoredKeys();
             co_return Result<void>();
         }
@@ -166,6 +169,8 @@ asio::awaitable<Result<void>> Sandbox::connectProxy()
         m_record.sentinels = m_parts.agents.newSentinels();
     }
     m_record.proxyCookie = randomHex(16);
+    // Keys that only the proxy before still had went with it.
+    std::erase_if(m_record.runKeys, [this](const std::string& service) { return !m_runKeys.contains(service); });
     if (auto saved = save(); !saved) {
         co_return saved;
     }
@@ -201,6 +206,7 @@ void Sandbox::setRunKey(const std::string& service, SecretBuffer key)
 {
     if (key.empty()) {
         m_runKeys.erase(service);
+        m_record.runKeys.erase(service);
         m_keyedServices.erase(service);
     }
     if (m_proxy) {
@@ -208,7 +214,11 @@ void Sandbox::setRunKey(const std::string& service, SecretBuffer key)
     }
     if (!key.empty()) {
         m_keyedServices.insert(service);
+        m_record.runKeys.insert(service);
         m_runKeys[service] = std::move(key);
+    }
+    if (auto saved = save(); !saved) {
+        logWarning("sandbox " + m_record.name, saved.error().message);
     }
 }
 
@@ -222,7 +232,7 @@ asio::awaitable<void> Sandbox::refreshStoredKeys()
     }
     std::set<std::string> stored(services->begin(), services->end());
     for (const std::string& service : stored) {
-        if (m_runKeys.contains(service) || !m_parts.agents.knowsService(service)) {
+        if (m_record.runKeys.contains(service) || !m_parts.agents.knowsService(service)) {
             continue;
         }
         Result<SecretBuffer> key = co_await m_parts.keys.key(service);
@@ -232,7 +242,7 @@ asio::awaitable<void> Sandbox::refreshStoredKeys()
         }
     }
     for (auto it = m_keyedServices.begin(); it != m_keyedServices.end();) {
-        if (!stored.contains(*it) && !m_runKeys.contains(*it)) {
+        if (!stored.contains(*it) && !m_record.runKeys.contains(*it)) {
             if (m_proxy) {
                 m_proxy->sendKey(*it, SecretBuffer());
             }

@@ -89,7 +89,9 @@ std::string recordToJson(const SandboxRecord& r)
                 {"state", stateName(r.state)},
                 {"problem", r.problem},
                 {"sentinels", r.sentinels},
-                {"proxyCookie", r.proxyCookie}}
+                {"proxyCookie", r.proxyCookie},
+                {"runKeys", r.runKeys},
+                {"provisional", r.provisional}}
         .dump(2);
 }
 
@@ -128,6 +130,8 @@ Result<SandboxRecord> recordFromJson(const std::string& text)
         r.problem = j.at("problem");
         r.sentinels = j.at("sentinels").get<std::map<std::string, std::string>>();
         r.proxyCookie = j.at("proxyCookie");
+        r.provisional = j.value("provisional", false);
+        r.runKeys = j.value("runKeys", std::set<std::string>());
         COLDFRAME_CHECK(checkSandboxName(r.name));
         return r;
     } catch (const json::exception& error) {

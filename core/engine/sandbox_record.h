@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,7 @@ struct SandboxRecord
     std::string createdAt;           ///< RFC 3339
     std::string diskId;              ///< random per fresh disk: the sync ancestor is bound to it (HAZARDS 1)
     std::string generation;          ///< random per start not preceded by a clean, acknowledged unmount
+    bool provisional = false;        ///< made to be started at once, and forgotten when that first start fails
     bool cleanStop = true;           ///< false from a start until the guest acknowledged its unmount
     std::string imageId;             ///< folder name of the base image the disk stands on; pinned (HAZARDS 2)
     std::string templateId;          ///< of the template whose disk lies between the image and the sandbox's own; empty: none. Pinned
@@ -41,6 +43,7 @@ struct SandboxRecord
     std::string problem;
     std::map<std::string, std::string> sentinels; ///< service → sentinel; random per sandbox, no secret
     std::string proxyCookie;         ///< for taking the proxy over after an engine restart
+    std::set<std::string> runKeys;   ///< services whose key was given for this run; the keys are with proxy and engine only
 };
 
 /// Whether a name may be used; the error shows the rule.

@@ -83,13 +83,22 @@ asio::awaitable<Result<void>> Sandbox::bringUp(Steps steps)
         done = co_await startSync(steps);
     }
     if (done && m_record.state == SandboxState::Starting) {
+        co_await takeScopes();
+    }
+    if (done && !m_proxy) {
+        done = co_await connectProxy(); // it ended while the rest came up
+    }
+    if (done && m_record.state == SandboxState::Starting) {
         transition(SandboxEvent::Ready);
         if (plan.freshDisk && !plan.warm) {
             m_parts.warmStart.want(plan.shape);
         }
         co_return done;
     }
-    const Error error = done ? Error{ErrorCode::Closed, "The sandbox ended while it was starting.", m_record.problem} : done.error();
+    Error error = done ? Error{ErrorCode::Closed, "The sandbox ended while it was starting.", m_record.problem} : done.error();
+    if (error.code == ErrorCode::Closed && !m_vmAlive) {
+        error = {ErrorCode::Closed, "The microVM of " + m_record.name + " ended while it was starting. Try again.", error.message};
+    }
     closeLinks();
     co_await endVm();
     failWith(error);
@@ -105,9 +114,12 @@ asio::awaitable<Result<void>> Sandbox::bringUp(Steps steps)
 /// The microVM and nothing else; whatever it was doing.
 asio::awaitable<void> Sandbox::endVm()
 {
-    auto destroy = [&hypervisor = m_parts.hypervisor, id = m_record.id] { return hypervisor.destroy(id); };
-    (void)co_await onPool(m_parts.pool, std::move(destroy));
-    m_vmAlive = false;
+    if (m_vmAlive) {
+        auto destroy = [&hypervisor = m_parts.hypervisor, id = m_record.id] { return hypervisor.destroy(id); };
+        (void)co_await onPool(m_parts.pool, std::move(destroy));
+        m_vmAlive = false;
+    }
+    clearSockets();
 }
 
 asio::awaitable<Result<void>> Sandbox::prepareDisk(const Steps& steps, Plan& plan)
