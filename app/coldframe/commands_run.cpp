@@ -117,7 +117,7 @@ Result<json> findSandbox(const json& sandboxes, const std::string& id)
 Result<json> create(EngineLink& engine, const RunOptions& options, const std::string& agent,
                     const std::vector<Workspace>& workspaces, const std::vector<std::string>& agentArguments)
 {
-    json params = {{"agent", agent}, {"workspaces", workspacesJson(workspaces)}, {"start", false}};
+    json params = {{"agent", agent}, {"workspaces", workspacesJson(workspaces)}, {"start", false}, {"provisional", !options.noStart}};
     params["network"] = {
         {"allow", options.network.allow}, {"deny", options.network.deny}, {"policy", options.network.policy}};
     if (!options.name.empty()) {

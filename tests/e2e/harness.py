@@ -150,7 +150,7 @@ class Test:
         for name in ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE"):
             if os.path.exists("/etc/ssl/certs/ca-certificates.crt"):
                 self.environment[name] = "/etc/ssl/certs/ca-certificates.crt"
-        self.engine, self.client, self.servers, self.mappings = None, None, [], []
+        self.engine, self.client, self.servers, self.mappings, self.children = None, None, [], [], []
         self._authority = None
 
     # Checks
@@ -177,9 +177,10 @@ class Test:
             subprocess.run([str(self.root / "guest/image/build"), "--guest", str(self.root / "bin/coldframe-guest"), "--images",
                             str(self.images)], check=True, stdout=log, stderr=log, timeout=1500)
 
-    def start_engine(self):
+    def start_engine(self, prefix=()):
+        """`prefix` is a command that runs the engine in other surroundings."""
         log = open(self.logs / "engine.log", "ab")
-        self.engine = subprocess.Popen([str(self.root / "bin/coldframed")], env=self.environment, stdin=subprocess.DEVNULL, stdout=log,
+        self.engine = subprocess.Popen([*prefix, str(self.root / "bin/coldframed")], env=self.environment, stdin=subprocess.DEVNULL, stdout=log,
                                        stderr=log, cwd="/", start_new_session=True)
         self.client = self.connect(30)
         return self.client
@@ -322,6 +323,10 @@ class Test:
             self.mappings.append({"name": name, "address": "127.0.0.1", "port": 443, "targetPort": server.server_port})
         return server
 
+    def boot_only(self):
+        """No template is made beside the test, nor used: before the first engine."""
+        self.host_file(self.home / ".config/coldframe/settings.json", json.dumps({"version": 1, "warmStart": False}))
+
     def apply_settings(self, **more):
         settings = {"hostMappings": self.mappings, "idleMinutes": 0, "acceleration": os.environ.get("COLDFRAME_TEST_ACCELERATION", "auto")}
         if self._authority:
@@ -350,12 +355,14 @@ class Test:
         for server in self.servers:
             server.shutdown()
             server.server_close()
-        own = self.processes()
-        pid_file = self.runtime / "libvirt/libvirtd.pid"
-        if pid_file.exists():
-            own += [int(word) for word in pid_file.read_text().split()[:1]]
+        own = self.processes() + [child.pid for child in self.children]
+        for pid_file in (self.runtime / "libvirt/libvirtd.pid", self.runtime / "coldframe/v/libvirt/libvirtd.pid"):
+            if pid_file.exists():
+                own += [int(word) for word in pid_file.read_text().split()[:1]]
         if own:
             self.kill_and_wait(*own)
+        for child in self.children:
+            child.wait(10)
         failed = bool(self.failures)
         if failed:
             for log in sorted(self.logs.glob("*.log")) + sorted(self.home.glob(".local/share/coldframe/sandboxes/*/*.log")):
