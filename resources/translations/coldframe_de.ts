@@ -260,7 +260,7 @@
     </message>
     <message>
         <source>&amp;Close Window</source>
-        <translation>&amp;Fenster schließen</translation>
+        <translation>Fenster s&amp;chließen</translation>
     </message>
     <message>
         <source>&amp;Help</source>
@@ -280,7 +280,7 @@
     </message>
     <message>
         <source>&amp;Overview</source>
-        <translation>&amp;Übersicht</translation>
+        <translation>&amp;Überblick</translation>
     </message>
     <message>
         <source>&amp;Terminal</source>
@@ -292,7 +292,7 @@
     </message>
     <message>
         <source>Ne&amp;xt Page</source>
-        <translation>Nächste S&amp;eite</translation>
+        <translation>Nä&amp;chste Seite</translation>
     </message>
     <message>
         <source>&amp;Previous Page</source>
@@ -300,7 +300,7 @@
     </message>
     <message>
         <source>Start &amp;Agent</source>
-        <translation>&amp;Agenten starten</translation>
+        <translation>&amp;Agent starten</translation>
     </message>
     <message>
         <source>Open &amp;Shell</source>
@@ -363,15 +363,15 @@
     </message>
     <message>
         <source>%1 at %2</source>
-        <translation>%1 um %2</translation>
+        <translation>%1 unter %2</translation>
     </message>
     <message>
         <source>To %1, from a container.</source>
-        <translation>Zu %1, aus einem Container.</translation>
+        <translation>An %1, aus einem Container.</translation>
     </message>
     <message>
         <source>To %1.</source>
-        <translation>Zu %1.</translation>
+        <translation>An %1.</translation>
     </message>
     <message>
         <source>Rule: %1.</source>
@@ -585,7 +585,7 @@
     </message>
     <message>
         <source>No key for %1 is stored, so it cannot reach its service yet.</source>
-        <translation>Für %1 ist kein Schlüssel gespeichert; der Dienst ist damit noch nicht erreichbar.</translation>
+        <translation>Für %1 ist kein Schlüssel gespeichert; der Dienst ist noch nicht erreichbar.</translation>
     </message>
 </context>
 <context>
@@ -688,11 +688,11 @@
     </message>
     <message>
         <source>Reduced isolation: the sandbox is emulated, not run by KVM. Do not run in it what you would not trust.</source>
-        <translation>Verringerte Abschottung: Die Sandbox ist emuliert und läuft nicht mit KVM. Lassen Sie darin nichts laufen, dem Sie nicht trauen würden.</translation>
+        <translation>Verringerte Abschottung: Die Sandbox wird emuliert, nicht mit KVM ausgeführt. Führen Sie darin nichts aus, dem Sie nicht trauen.</translation>
     </message>
     <message>
         <source>%1 memory</source>
-        <translation>%1 Arbeitsspeicher</translation>
+        <translation>%1 Speicher</translation>
     </message>
     <message>
         <source>Known when it starts</source>
@@ -763,11 +763,11 @@
     </message>
     <message>
         <source>Run emulated sandboxes without asking each time</source>
-        <translation>Emulierte Sandboxes ohne Rückfrage laufen lassen</translation>
+        <translation>Emulierte Sandboxes ohne Rückfrage ausführen</translation>
     </message>
     <message>
         <source>Emulation is slower and no security boundary: a hostile program may break out.</source>
-        <translation>Emulation ist langsamer und keine Sicherheitsgrenze: Ein feindliches Programm kann ausbrechen.</translation>
+        <translation>Emulation ist langsamer und keine Sicherheitsgrenze: Ein bösartiges Programm kann ausbrechen.</translation>
     </message>
     <message>
         <source>Network of new sandboxes</source>
@@ -779,7 +779,7 @@
     </message>
     <message>
         <source>Locked: only what you allow</source>
-        <translation>Gesperrt: nur was Sie erlauben</translation>
+        <translation>Gesperrt: nur, was Sie erlauben</translation>
     </message>
     <message>
         <source>Open: everything public</source>
@@ -791,11 +791,11 @@
     </message>
     <message>
         <source>Host mapping: sandboxes reach a name at an address of yours, such as a server on this computer.</source>
-        <translation>Zuordnung von Hosts: Sandboxes erreichen einen Namen unter einer Adresse von Ihnen, etwa einen Server auf diesem Rechner.</translation>
+        <translation>Zuordnung: Sandboxes erreichen einen Namen unter einer Adresse von Ihnen, etwa einem Server auf diesem Rechner.</translation>
     </message>
     <message>
         <source>Host mapping</source>
-        <translation>Zuordnung von Hosts</translation>
+        <translation>Zuordnung</translation>
     </message>
     <message>
         <source>Name</source>
@@ -827,7 +827,7 @@
     </message>
     <message>
         <source>Address to map to</source>
-        <translation>Adresse dafür</translation>
+        <translation>Adresse dazu</translation>
     </message>
     <message>
         <source>Port of the address</source>
@@ -839,7 +839,7 @@
     </message>
     <message>
         <source>Remove the chosen mapping</source>
-        <translation>Die gewählte Zuordnung entfernen</translation>
+        <translation>Gewählte Zuordnung entfernen</translation>
     </message>
     <message>
         <source>Add</source>
@@ -847,11 +847,11 @@
     </message>
     <message>
         <source>Add the mapping</source>
-        <translation>Die Zuordnung hinzufügen</translation>
+        <translation>Zuordnung hinzufügen</translation>
     </message>
     <message>
         <source>Extra certificate authorities: files that the proxy trusts beside the system&apos;s, for servers of your own.</source>
-        <translation>Weitere Zertifizierungsstellen: Dateien, denen der Proxy neben denen des Systems traut, für eigene Server.</translation>
+        <translation>Weitere Zertifizierungsstellen: Dateien, denen der Proxy neben denen des Systems vertraut, für eigene Server.</translation>
     </message>
     <message>
         <source>Extra certificate authorities</source>
@@ -859,7 +859,7 @@
     </message>
     <message>
         <source>Remove the chosen authority</source>
-        <translation>Die gewählte Stelle entfernen</translation>
+        <translation>Gewählte Stelle entfernen</translation>
     </message>
     <message>
         <source>Add…</source>
@@ -867,15 +867,15 @@
     </message>
     <message>
         <source>Add an authority</source>
-        <translation>Eine Stelle hinzufügen</translation>
+        <translation>Stelle hinzufügen</translation>
     </message>
     <message>
         <source>any</source>
-        <translation>jeder</translation>
+        <translation>alle</translation>
     </message>
     <message>
         <source>Choose a file of certificates</source>
-        <translation>Eine Datei mit Zertifikaten wählen</translation>
+        <translation>Datei mit Zertifikaten wählen</translation>
     </message>
     <message>
         <source>Certificates (*.pem *.crt *.cer)</source>
@@ -1085,7 +1085,7 @@ Erhalten: der Arbeitsordner %1 auf diesem Rechner.</translation>
     </message>
     <message>
         <source>Memory</source>
-        <translation>Arbeitsspeicher</translation>
+        <translation>Speicher</translation>
     </message>
     <message>
         <source>Disk</source>
@@ -1133,11 +1133,11 @@ Erhalten: der Arbeitsordner %1 auf diesem Rechner.</translation>
     </message>
     <message>
         <source>Build the guest image now</source>
-        <translation>Das Gast-Image jetzt bauen</translation>
+        <translation>Gast-Image jetzt bauen</translation>
     </message>
     <message>
         <source>Building the guest image</source>
-        <translation>Das Gast-Image wird gebaut</translation>
+        <translation>Gast-Image wird gebaut</translation>
     </message>
 </context>
 <context>
@@ -1152,7 +1152,7 @@ Erhalten: der Arbeitsordner %1 auf diesem Rechner.</translation>
     </message>
     <message>
         <source>Check Again</source>
-        <translation>Noch einmal prüfen</translation>
+        <translation>Erneut prüfen</translation>
     </message>
     <message>
         <source>Close</source>
@@ -1335,11 +1335,11 @@ Erhalten: der Arbeitsordner %1 auf diesem Rechner.</translation>
     </message>
     <message>
         <source>Run a coding agent in its own microVM</source>
-        <translation>Einen Coding-Agenten in seiner eigenen MicroVM laufen lassen</translation>
+        <translation>Ein Coding-Agent in seiner eigenen MicroVM</translation>
     </message>
     <message>
         <source>Choose a project folder, or drop one here. The agent works on it inside a sandbox: it reaches only the hosts that you allow, never sees your keys, and its edits come back to the folder.</source>
-        <translation>Wählen Sie einen Projektordner oder ziehen Sie einen hierher. Der Agent bearbeitet ihn in einer Sandbox: Er erreicht nur die Hosts, die Sie erlauben, sieht nie Ihre Schlüssel, und seine Änderungen kommen in den Ordner zurück.</translation>
+        <translation>Wählen Sie einen Projektordner, oder legen Sie einen hier ab. Der Agent arbeitet darin in einer Sandbox: Er erreicht nur die Hosts, die Sie erlauben, sieht nie Ihre Schlüssel, und seine Änderungen kommen in den Ordner zurück.</translation>
     </message>
 </context>
 </TS>
