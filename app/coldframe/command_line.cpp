@@ -287,7 +287,7 @@ void Grammar::addState()
     add(settings, "get", "Show them", [this](EngineLink& e) { return settingsGet(e, word); })
         ->add_option("KEY", word, "Only this one");
     add(settings, "set", "Change them", [this](EngineLink& e) { return settingsSet(e, names); })
-        ->add_option("KEY=VALUE", names, "JSON values; anything else is a text")
+        ->add_option("SETTING", names, "KEY=VALUE; JSON values, anything else is a text")
         ->required();
 }
 
