@@ -160,6 +160,9 @@ void Grammar::addLife(const std::string& name, const std::string& verb, const st
     if (verb != "start") {
         added->add_flag("-f,--force", life.force, "Do not ask, do not wait");
     }
+    if (verb == "reset") {
+        added->add_flag("--undo", life.undo, "Bring the disk back that the last reset put aside");
+    }
     added->add_flag("-q,--quiet", life.quiet, "Print nothing");
 }
 
@@ -304,6 +307,7 @@ Grammar::Grammar(SplitWords split) : words(std::move(split))
     addLife("stop", "stop", "Stop sandboxes; their disks stay");
     addLife("reset", "reset", "Start afresh: a new disk, the workspace untouched");
     addLife("rm", "remove", "Remove sandboxes; the workspace is untouched");
+    add(&app, "prune", "Give up the disks that resets put aside", [](EngineLink& engine) { return prune(engine); });
     addKeys();
     addNetwork();
     addPolicy();

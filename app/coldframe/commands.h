@@ -64,9 +64,12 @@ struct LifeOptions
     std::string verb; ///< "start", "stop", "reset", "remove"
     std::vector<std::string> sandboxes;
     bool force = false;
+    bool undo = false; ///< of a reset: the disk from before it comes back
     bool quiet = false;
 };
 Result<int> lifeCommand(EngineLink& engine, const LifeOptions& options);
+/// Gives up the disks that resets put aside.
+Result<int> prune(EngineLink& engine);
 
 Result<int> keysSet(EngineLink& engine, const std::string& service);
 Result<int> keysList(EngineLink& engine, ListOptions options);

@@ -156,6 +156,14 @@ Result<int> completionCommand(const std::string& shell)
     return kOk;
 }
 
+Result<int> prune(EngineLink& engine)
+{
+    COLDFRAME_TRY(const json done, engine.call("engine.prune", json::object()));
+    const auto megabytes = done.value("bytes", std::uint64_t{0}) / 1'000'000;
+    printLine("Gave up " + std::to_string(done.value("disks", 0)) + " disks from before a reset (" + std::to_string(megabytes) + " MB).");
+    return kOk;
+}
+
 Result<int> lifeCommand(EngineLink& engine, const LifeOptions& options)
 {
     // Each named thing is tried; the first failure decides the exit code.
@@ -164,6 +172,9 @@ Result<int> lifeCommand(EngineLink& engine, const LifeOptions& options)
         json params = {{"sandbox", sandbox}};
         if (options.verb != "start") {
             params["force"] = options.force;
+        }
+        if (options.undo) {
+            params["undo"] = true;
         }
         const std::string method = "sandbox." + options.verb;
         Result<json> done = engine.callWithProgress(method, params);

@@ -129,6 +129,7 @@ void removeUnusedImages(image::ImageStore& store, image::TemplateStore& template
     std::set<std::string> pinned;
     for (const engine::SandboxRecord& record : records.loadAll(problems)) {
         pinned.insert(record.templateId);
+        pinned.insert(record.previousDisk.templateId);
     }
     std::vector<std::string> gone;
     if (const auto current = store.current(); current && problems.empty()) {

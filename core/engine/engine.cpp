@@ -182,6 +182,16 @@ asio::awaitable<Result<json>> Engine::engineCall(std::string method, json params
         asio::post(m_o.parts.io, m_o.quit);
         co_return json::object();
     }
+    if (method == "engine.prune") {
+        std::uintmax_t bytes = 0;
+        int disks = 0;
+        for (const auto& sandbox : m_o.registry.all()) {
+            const std::uintmax_t freed = sandbox->forgetPreviousDisk();
+            bytes += freed;
+            disks += freed > 0 ? 1 : 0;
+        }
+        co_return json{{"disks", disks}, {"bytes", bytes}};
+    }
     if (method == "engine.diagnose") {
         auto runDiagnosis = [this] { return m_o.diagnose(); };
         Result<json> found = co_await onPool(m_o.parts.pool, std::move(runDiagnosis));
@@ -266,7 +276,12 @@ asio::awaitable<Result<json>> Engine::sandboxCall(std::string method, json param
     } else if (method == "sandbox.stop") {
         done = co_await sandbox->stop(steps, force);
     } else if (method == "sandbox.reset") {
-        done = co_await sandbox->reset(steps, force);
+        const bool undo = params.value("undo", false);
+        if (undo) {
+            done = co_await sandbox->undoReset(steps, force);
+        } else {
+            done = co_await sandbox->reset(steps, force);
+        }
     } else if (method == "sandbox.remove") {
         done = co_await sandbox->remove(steps, force);
         if (done) {

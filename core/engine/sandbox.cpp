@@ -186,6 +186,41 @@ asio::awaitable<Result<void>> Sandbox::bringDown(const Steps& steps, bool force)
 
 asio::awaitable<Result<void>> Sandbox::reset(Steps steps, bool force)
 {
+    const DiskIdentity fresh;
+    co_return co_await changeDisk(steps, force, fresh);
+}
+
+asio::awaitable<Result<void>> Sandbox::undoReset(Steps steps, bool force)
+{
+    std::error_code ignored;
+    const DiskIdentity wanted = m_record.previousDisk;
+    if (wanted.diskId.empty() || !std::filesystem::exists(m_parts.store.diskOf(m_record.id, wanted.diskId), ignored)) {
+        co_return fail(ErrorCode::NotFound, "The sandbox " + m_record.name + " has no disk from before a reset.");
+    }
+    co_return co_await changeDisk(steps, force, wanted);
+}
+
+std::uintmax_t Sandbox::forgetPreviousDisk()
+{
+    if (m_record.previousDisk.diskId.empty() || m_busy) {
+        return 0;
+    }
+    const auto file = m_parts.store.diskOf(m_record.id, m_record.previousDisk.diskId);
+    std::error_code ignored;
+    const auto bytes = std::filesystem::file_size(file, ignored);
+    const bool hadFile = !ignored;
+    m_record.previousDisk = {};
+    if (auto saved = save(); !saved) {
+        logWarning("sandbox " + m_record.name, saved.error().message);
+        return 0;
+    }
+    std::filesystem::remove(file, ignored);
+    return hadFile ? bytes : 0;
+}
+
+/// Ends the sandbox and starts it on another disk, a fresh one when `wanted` names none. The one it had is put aside.
+asio::awaitable<Result<void>> Sandbox::changeDisk(Steps steps, bool force, DiskIdentity wanted)
+{
     const auto self = shared_from_this();
     co_await waitIdle();
     const bool running = m_record.state == SandboxState::Running;
@@ -202,7 +237,7 @@ asio::awaitable<Result<void>> Sandbox::reset(Steps steps, bool force)
                            flushed.error().detail);
         }
     }
-    // Keys handed over for this run stay with the sandbox: a reset is the same run on a fresh disk.
+    // Keys handed over for this run stay with the sandbox: a reset is the same run on another disk.
     std::map<std::string, SecretBuffer> keys = std::move(m_runKeys);
     transition(SandboxEvent::ResetAsked);
     Result<void> down = co_await bringDown(steps, true);
@@ -210,18 +245,19 @@ asio::awaitable<Result<void>> Sandbox::reset(Steps steps, bool force)
         failWith(down.error());
         co_return down;
     }
-    std::error_code error;
-    std::filesystem::rename(folder() / "disk.qcow2", folder() / "disk-before-reset.qcow2", error);
-    if (error && error != std::errc::no_such_file_or_directory) {
-        const Error problem{ErrorCode::Io, "The old disk could not be put aside.", error.message()};
-        failWith(problem);
-        co_return tl::unexpected(problem);
+    std::error_code ignored;
+    if (!m_record.previousDisk.diskId.empty() && m_record.previousDisk.diskId != wanted.diskId) {
+        std::filesystem::remove(m_parts.store.diskOf(m_record.id, m_record.previousDisk.diskId), ignored);
     }
-    m_record.imageId.clear();
-    m_record.templateId.clear();
-    m_record.agentLayer.clear();
-    m_record.diskId.clear();
-    m_record.cleanStop = true;
+    if (std::filesystem::exists(diskFile(), ignored)) {
+        m_record.previousDisk = {m_record.diskId, m_record.imageId, m_record.templateId, m_record.agentLayer};
+    }
+    m_record.diskId = wanted.diskId;
+    m_record.imageId = wanted.imageId;
+    m_record.templateId = wanted.templateId;
+    m_record.agentLayer = wanted.agentLayer;
+    // A disk that comes back was switched off in the middle: it is merged, and nothing deleted (HAZARDS 1).
+    m_record.cleanStop = wanted.diskId.empty();
     transition(SandboxEvent::DiskRemoved);
     m_runKeys = std::move(keys);
     for (const auto& [service, key] : m_runKeys) {

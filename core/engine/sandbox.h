@@ -32,6 +32,10 @@ public:
     asio::awaitable<Result<void>> stop(Steps steps, bool force);
     /// Fresh disk, same workspace. Busy with what would be lost, unless force.
     asio::awaitable<Result<void>> reset(Steps steps, bool force);
+    /// Brings the disk back that the last reset put aside; the present one is put aside in its place. NotFound when there is none.
+    asio::awaitable<Result<void>> undoReset(Steps steps, bool force);
+    /// Gives up the disk that a reset put aside. The bytes it took.
+    std::uintmax_t forgetPreviousDisk();
     asio::awaitable<Result<void>> remove(Steps steps, bool force);
     /// Takes over a microVM that lives on from an earlier engine.
     asio::awaitable<void> adopt();
@@ -88,7 +92,9 @@ private:
     void changed();
     void onProxyEvent(const nlohmann::json& event);
     std::filesystem::path folder() const { return m_parts.store.folderOf(m_record.id); }
+    std::filesystem::path diskFile() const { return m_parts.store.diskOf(m_record.id, m_record.diskId); }
     std::filesystem::path socketFolder() const;
+    asio::awaitable<Result<void>> changeDisk(Steps steps, bool force, DiskIdentity wanted);
     std::map<std::string, std::string> sentinelEnvironment() const;
 
     EngineParts& m_parts;

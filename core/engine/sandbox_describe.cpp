@@ -49,8 +49,9 @@ json Sandbox::inspect() const
 {
     json all = describe();
     std::error_code ignored;
-    const auto diskBytes = std::filesystem::file_size(folder() / "disk.qcow2", ignored);
-    all["disk"] = {{"path", (folder() / "disk.qcow2").string()},
+    const auto diskBytes = std::filesystem::file_size(diskFile(), ignored);
+    all["disk"] = {{"path", diskFile().string()},
+                   {"canUndoReset", !m_record.previousDisk.diskId.empty()},
                    {"bytes", ignored ? 0 : diskBytes},
                    {"capGiB", m_record.diskGiB},
                    {"image", m_record.imageId},

@@ -23,6 +23,20 @@ bool isNameCharacter(char c)
 /// The marker a remove puts first; a folder that has it is only rubbish to clear away.
 constexpr const char* kRemovedMarker = "removed";
 
+/// Removes disks that the record does not name: of a start or a reset that was interrupted.
+void clearDisks(const fs::path& folder, const SandboxRecord& record)
+{
+    std::error_code error;
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+        const std::string name = entry.path().filename().string();
+        const bool isKnown = name == "disk-" + record.diskId + ".qcow2" || name == "disk-" + record.previousDisk.diskId + ".qcow2";
+        if (name.starts_with("disk-") && name.find(".qcow2") != std::string::npos && !isKnown) {
+            std::error_code ignored;
+            fs::remove(entry.path(), ignored);
+        }
+    }
+}
+
 json rulesToJson(const SandboxRecord& record)
 {
     policy::PolicySet set;
@@ -85,6 +99,11 @@ std::string recordToJson(const SandboxRecord& r)
                 {"imageId", r.imageId},
                 {"templateId", r.templateId},
                 {"agentLayer", r.agentLayer},
+                {"previousDisk",
+                 {{"diskId", r.previousDisk.diskId},
+                  {"imageId", r.previousDisk.imageId},
+                  {"templateId", r.previousDisk.templateId},
+                  {"agentLayer", r.previousDisk.agentLayer}}},
                 {"reducedIsolation", r.reducedIsolation},
                 {"state", stateName(r.state)},
                 {"problem", r.problem},
@@ -125,6 +144,9 @@ Result<SandboxRecord> recordFromJson(const std::string& text)
         r.imageId = j.at("imageId");
         r.templateId = j.value("templateId", ""); // not in records of before there were templates
         r.agentLayer = j.at("agentLayer");
+        if (const auto previous = j.find("previousDisk"); previous != j.end()) {
+            r.previousDisk = {previous->at("diskId"), previous->at("imageId"), previous->at("templateId"), previous->at("agentLayer")};
+        }
         r.reducedIsolation = j.at("reducedIsolation");
         r.state = stateFromName(j.at("state").get<std::string>()).value_or(SandboxState::Failed);
         r.problem = j.at("problem");
@@ -160,6 +182,7 @@ std::vector<SandboxRecord> RecordStore::loadAll(std::vector<std::string>& proble
         auto text = readFile(folder / "state.json", 1u << 20);
         auto record = text ? recordFromJson(*text) : Result<SandboxRecord>(tl::unexpected(text.error()));
         if (record && record->id == folder.filename().native()) {
+            clearDisks(folder, *record);
             records.push_back(std::move(*record));
         } else {
             problems.push_back("The sandbox in " + folder.string() +

@@ -14,6 +14,15 @@
 
 namespace coldframe::engine {
 
+/// What a disk of a sandbox is: which file (disk-<diskId>.qcow2 in the sandbox's folder) on which layers.
+struct DiskIdentity
+{
+    std::string diskId;
+    std::string imageId;
+    std::string templateId;
+    std::string agentLayer;
+};
+
 /// What is kept of a sandbox on disk (sandboxes/<id>/state.json, written whole or not at all).
 struct SandboxRecord
 {
@@ -38,6 +47,7 @@ struct SandboxRecord
     std::string imageId;             ///< folder name of the base image the disk stands on; pinned (HAZARDS 2)
     std::string templateId;          ///< of the template whose disk lies between the image and the sandbox's own; empty: none. Pinned
     std::string agentLayer;          ///< absolute path of the agent's layer, or empty
+    DiskIdentity previousDisk;       ///< the one before the last reset, which can be brought back; diskId empty: none
     bool reducedIsolation = false;   ///< started under emulation
     SandboxState state = SandboxState::Stopped; ///< at rest: stopped or failed; others are repaired at start
     std::string problem;
@@ -63,6 +73,11 @@ public:
     explicit RecordStore(std::filesystem::path folder) : m_folder(std::move(folder)) {}
 
     std::filesystem::path folderOf(const std::string& id) const { return m_folder / id; }
+    /// The file of a disk; where there is no disk yet, a name that no disk has.
+    std::filesystem::path diskOf(const std::string& id, const std::string& diskId) const
+    {
+        return m_folder / id / ("disk-" + diskId + ".qcow2");
+    }
     Result<void> save(const SandboxRecord& record) const;
     /// All that can be read; folders left half-made by an interrupted create or remove are cleared away,
     /// damaged ones are named in `problems` and left alone.

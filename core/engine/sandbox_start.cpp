@@ -158,7 +158,7 @@ asio::awaitable<Result<void>> Sandbox::prepareDisk(const Steps& steps, Plan& pla
     }
     plan.machine = machineOf(plan.shape);
     std::error_code ignored;
-    plan.freshDisk = m_record.imageId.empty() || !std::filesystem::exists(folder() / "disk.qcow2", ignored);
+    plan.freshDisk = m_record.imageId.empty() || !std::filesystem::exists(diskFile(), ignored);
     if (plan.freshDisk) {
         plan.warm = co_await m_parts.warmStart.find(plan.shape);
         co_return co_await makeDisk(plan);
@@ -185,10 +185,11 @@ asio::awaitable<Result<void>> Sandbox::makeDisk(Plan& plan)
         plan.machine.backingChain.insert(plan.machine.backingChain.begin(), {plan.warm->disk, vm::DiskFormat::Qcow2, {}});
         plan.machine.hostTscKhz = plan.warm->hostTscKhz;
     }
-    auto make = [chain = plan.machine.backingChain, disk = folder() / "disk.qcow2", size = plan.shape.diskBytes()] {
-        // An overlay left by an interrupted create holds nothing: the record names no image for it yet.
+    // The record names the new disk only when it is there; until then nothing refers to the file.
+    const std::string diskId = randomHex(16);
+    auto make = [chain = plan.machine.backingChain, old = diskFile(), disk = m_parts.store.diskOf(m_record.id, diskId), size = plan.shape.diskBytes()] {
         std::error_code ignored;
-        std::filesystem::remove(disk, ignored);
+        std::filesystem::remove(old, ignored); // of a restore that failed
         SystemProcessRunner runner;
         return vm::createOverlay(runner, chain, disk, size);
     };
@@ -197,7 +198,7 @@ asio::awaitable<Result<void>> Sandbox::makeDisk(Plan& plan)
     }
     m_record.imageId = plan.shape.image.id;
     m_record.templateId = plan.warm ? plan.warm->id : std::string();
-    m_record.diskId = randomHex(16);
+    m_record.diskId = diskId;
     m_record.cleanStop = true;
     m_record.generation = randomHex(8);
     co_return save();
@@ -247,7 +248,7 @@ asio::awaitable<Result<void>> Sandbox::bootAndConnect(const Steps& steps, Plan& 
     machine.title = m_record.name;
     machine.generation = m_record.generation;
     machine.uuid = m_record.uuid;
-    machine.overlay = folder() / "disk.qcow2";
+    machine.overlay = diskFile();
     machine.consoleLog = folder() / "console.log";
     setSockets(machine, socketFolder());
     m_record.reducedIsolation = emulated;

@@ -3,7 +3,7 @@
 
 _coldframe() {
     local word="${COMP_WORDS[COMP_CWORD]}" command="${COMP_WORDS[1]}"
-    local commands="run create ls exec stop start reset rm inspect diagnose keys network policy version completion image sync settings engine"
+    local commands="run create ls exec stop start reset rm prune inspect diagnose keys network policy version completion image sync settings engine"
     COMPREPLY=()
     if [[ $COMP_CWORD -eq 1 ]]; then
         COMPREPLY=($(compgen -W "$commands" -- "$word"))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # fish completion for coldframe
 
-set -l commands run create ls exec stop start reset rm inspect diagnose keys network policy version completion image sync settings engine
+set -l commands run create ls exec stop start reset rm prune inspect diagnose keys network policy version completion image sync settings engine
 complete -c coldframe -f
 complete -c coldframe -n "not __fish_seen_subcommand_from $commands" -a "$commands"
 complete -c coldframe -n "__fish_seen_subcommand_from run create" -a "(coldframe agents -q 2>/dev/null) (__fish_complete_directories)"

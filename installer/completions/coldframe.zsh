@@ -4,7 +4,7 @@
 
 _coldframe() {
     local -a commands
-    commands=(run create ls exec stop start reset rm inspect diagnose keys network policy version completion image sync settings engine)
+    commands=(run create ls exec stop start reset rm prune inspect diagnose keys network policy version completion image sync settings engine)
     if (( CURRENT == 2 )); then
         compadd -a commands
         return

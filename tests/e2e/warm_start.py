@@ -85,6 +85,17 @@ def keeps_its_disk(t):
     r = t.run("kept", "cat ~/note /etc/note; cat file")
     t.check("a reset loses it and keeps the workspace", "mine" not in r.out and "root" not in r.out and r.out.endswith("content\n"), r)
     t.check("a reset starts from the template too", started_from(t, "kept"))
+    t.run("kept", "echo after > ~/note2; echo host > made-after-reset")
+    t.call("sandbox.reset", sandbox="kept", undo=True)
+    r = t.run("kept", "cat ~/note /etc/note; ls ~/note2; cat file made-after-reset")
+    t.check("the disk from before the reset can be brought back", r.out.startswith("mine\nroot\n") and "note2" not in r.out, r)
+    t.check("and the workspace stays what it became meanwhile", r.out.endswith("content\nhost\n"), r)
+    t.call("sandbox.reset", sandbox="kept", undo=True)
+    t.check("which can be undone in turn", t.run("kept", "cat ~/note2").out == "after\n")
+    freed = t.call("engine.prune")
+    t.check("prune gives the put-aside disk up", freed["disks"] == 1 and freed["bytes"] > 0
+            and t.refused("sandbox.reset", sandbox="kept", undo=True) == "not_found", freed)
+    t.check("and leaves the sandbox as it is", t.run("kept", "cat ~/note2").out == "after\n")
 
 
 def engine_dies(t):
