@@ -63,7 +63,7 @@ class Node:
     """Something on the screen, as the accessibility bus tells of it (AT-SPI 2 by plain calls: each asks anew, none waits for ever)."""
 
     def __init__(self, desktop, owner, path):
-        self.desktop, self.owner, self.path = desktop, owner, path
+        self.desktop, self.owner, self.path, self.known = desktop, owner, path, None
 
     def ask(self, interface, method, signature="()", *arguments):
         from gi.repository import Gio, GLib
@@ -79,7 +79,13 @@ class Node:
 
     @property
     def name(self):
-        return self.value("Accessible", "Name")
+        from gi.repository import GLib
+        try:
+            self.known = self.value("Accessible", "Name")
+        except GLib.Error:
+            if self.known is None:
+                raise
+        return self.known  # of what went away since it was found, its last name
 
     @property
     def role(self):

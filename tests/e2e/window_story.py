@@ -118,11 +118,10 @@ def new_sandbox(t, d, pictures):
     stages = []
 
     def done():
-        for node in d.find_all(role="label", identity=lambda n: n.name and n.name not in stages):
-            stages.append(node.name)
+        stages.extend(n.known for n in d.find_all(lambda name: name and name not in stages, "label"))
         return any(s["state"] == "running" for s in t.call("sandbox.list")["sandboxes"]) and not d.find_all("Create", "push button")
     began = time.monotonic()
-    t.check("the sandbox runs and the dialog is gone", wait_for(done, 180, 0.1), d.outline())
+    t.check("the sandbox runs and the dialog is gone", wait_for(done, 600, 0.1), d.outline())
     t.say(f"sandbox made by the window in {time.monotonic() - began:.1f} s")
     seen = [s for s in ("Checking the image", "Starting the microVM", "Setting up the sandbox", "Bringing the workspace") if any(n.startswith(s) for n in stages)]
     t.check("its stages were seen", "Starting the microVM" in seen and len(seen) >= 2, stages)
@@ -132,14 +131,14 @@ def claude(t, d):
     t.terminal = d.find("Terminal", "terminal", 20)
     began = time.monotonic()
     t.check("Claude Code's full-screen interface is in the terminal, past its first-run questions",
-            t.terminal and wait_for(lambda: "bypass permissions" in t.terminal.text and "Claude Code v" in t.terminal.text, 120, 0.3),
+            t.terminal and wait_for(lambda: "bypass permissions" in t.terminal.text and "Claude Code v" in t.terminal.text, 300, 0.3),
             t.terminal and t.terminal.text)
     t.say(f"Claude Code ready after {time.monotonic() - began:.1f} s")
     t.terminal.click()
     d.type(PROMPT)
     wait_for(lambda: PROMPT in t.terminal.text, 30, 0.2)
     d.key("Return")
-    t.check("the answer to a typed prompt is on the screen", wait_for(lambda: "There is now a function discounted in shop.py." in t.terminal.text, 180, 0.3),
+    t.check("the answer to a typed prompt is on the screen", wait_for(lambda: "There is now a function discounted in shop.py." in t.terminal.text, 300, 0.3),
             t.terminal.text)
     t.say(f"answered after {time.monotonic() - began:.1f} s")
     t.check("its edit is in the project on the host", wait_for(lambda: (t.project / "shop.py").read_text() == EDITED, 15))
@@ -209,7 +208,7 @@ def from_tray(t, d):
     t.check("the launch command is on the clipboard", command == "coldframe run 'claude-shop'", d.clipboard())
     clean = {"HOME": str(t.home), "PATH": f"{t.root}/bin:/usr/bin:/bin", "XDG_RUNTIME_DIR": str(t.runtime), "TERM": "xterm-256color"}
     shell = Shell(command, clean, "/")
-    t.check("pasted into a clean shell in another folder it attaches", wait_for(lambda: b"bypass" in shell.output and b"Claude" in shell.output, 120, 0.2),
+    t.check("pasted into a clean shell in another folder it attaches", wait_for(lambda: b"bypass" in shell.output and b"Claude" in shell.output, 300, 0.2),
             shell.output[-2000:])
     shell.end()
 
