@@ -61,7 +61,7 @@ def no_keychain(t):
     r = coldframe(t, "keys", "import", environment={"ANTHROPIC_API_KEY": KEYS["imported"].decode()})
     t.check("import without a keychain stores nothing and says why", r.status == UNAVAILABLE and "No keychain" in r.err, r)
     r = coldframe(t, "create", "claude", str(t.project), "--name", "k", "--accept-emulation", "--network-allow", "api.anthropic.com",
-                  environment={"ANTHROPIC_API_KEY": KEYS["environment"].decode()}, seconds=400)
+                  environment={"ANTHROPIC_API_KEY": KEYS["environment"].decode()}, seconds=800)
     t.check("create takes the agent's key from the environment where there is no keychain", r.status == 0 and r.out == "k\n", r)
     t.client = t.connect()
     t.check("hazard_20_the key of the environment is put on outside", seen_key(t) == KEYS["environment"])
