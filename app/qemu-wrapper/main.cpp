@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace {
@@ -27,6 +28,9 @@ int main(int argumentCount, char** arguments)
     if (!needs) {
         return refuse(needs.error());
     }
+    // A dump of QEMU would hold the guest's memory; libvirt has just allowed it.
+    const struct rlimit none {0, 0};
+    ::setrlimit(RLIMIT_CORE, &none);
     const auto missing = coldframe::qemu::confine(*needs);
     if (!missing) {
         return refuse(missing.error());

@@ -69,8 +69,11 @@ void wipe(std::string& text)
 void forbidCoreDumps()
 {
     ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    const struct rlimit none {0, 0};
-    ::setrlimit(RLIMIT_CORE, &none);
+    // The hard limit stays: libvirt, started from here, insists on raising its QEMUs' limit and cannot below a lower one.
+    struct rlimit limit {};
+    ::getrlimit(RLIMIT_CORE, &limit);
+    limit.rlim_cur = 0;
+    ::setrlimit(RLIMIT_CORE, &limit);
 }
 
 } // namespace coldframe

@@ -36,7 +36,7 @@ private:
 /// explicit_bzero on a std::string's whole capacity, then clear.
 void wipe(std::string& text);
 
-/// PR_SET_DUMPABLE=0 and RLIMIT_CORE=0 for processes that hold keys (engine, proxy).
+/// PR_SET_DUMPABLE=0 and a soft RLIMIT_CORE of 0 for processes that hold keys (engine, proxy).
 void forbidCoreDumps();
 
 } // namespace coldframe
