@@ -18,7 +18,7 @@ distributionColumn() {
   esac
 }
 
-distributionIsTested() { case "$(distributionColumn)" in 3 | 4) return 0 ;; *) return 1 ;; esac; }
+distributionIsTested() { [ "$(distributionColumn)" = 3 ]; }
 
 distributionName() { . /etc/os-release && echo "${PRETTY_NAME:-${ID:-This system}}"; }
 
