@@ -3,7 +3,7 @@
 
 With COLDFRAME_TEST_SCREENSHOTS=FOLDER pictures of every page are left there, light and dark, in two sizes.
 """
-import fcntl, os, pathlib, pty, struct, subprocess, sys, termios, threading, time
+import fcntl, os, pathlib, pty, re, struct, subprocess, sys, termios, threading, time
 import desktop, harness, messages_api
 from harness import wait_for
 
@@ -155,7 +155,7 @@ def blocked(t, d, pictures):
         d.type(line)
         d.key("Return")
     t.check("the unknown host is refused", wait_for(lambda: "not on the list of allowed hosts" in shell.text.replace("\n", ""), 60, 0.3), shell.text)
-    t.check("it is a login shell", "login_shell" in shell.text and "on" in shell.text.split("login_shell", 2)[-1][:12], shell.text)
+    t.check("it is a login shell", re.search(r"login_shell\s+on\b", shell.text), shell.text)
 
     def notice():
         for frame in d.find_all(role="frame", app="notifyd"):
@@ -223,6 +223,8 @@ def stop(t, d):
 def all_pictures(t, d, pictures):
     if not pictures.folder:
         return
+    for notice in d.find_all("Open", "push button", app="notifyd"):  # it would lie over the pictures
+        notice.click()
     d.press("Terminal", "page tab")
     d.press(lambda n: n.startswith("Agent"), "page tab")
     for theme in ("light", "dark"):
