@@ -13,7 +13,8 @@ namespace coldframe::engine {
 
 namespace {
 constexpr int kFirstTarget = 3;
-constexpr int kParking = 64; ///< above every target, so that moving one cannot overwrite another
+constexpr unsigned kCloseAtExec = 1u << 2; ///< CLOSE_RANGE_CLOEXEC
+constexpr int kMostDescriptors = 65536;    ///< looked at where the kernel cannot do that at once
 
 /// What the children tell before the helper runs: its process id, or why it could not be executed.
 struct Report
@@ -45,6 +46,7 @@ Result<pid_t> startHelper(const std::filesystem::path& program, const std::vecto
         argv.push_back(argument.data());
     }
     argv.push_back(nullptr);
+    std::vector<int> parked(descriptors.size(), -1); // made before the fork: after it only system calls are safe
     int failure[2];
     if (::pipe2(failure, O_CLOEXEC) != 0) {
         return failErrno("Cannot make a pipe.", errno);
@@ -63,27 +65,34 @@ Result<pid_t> startHelper(const std::filesystem::path& program, const std::vecto
             ::_exit(0);
         }
         ::setsid();
-        ::dup3(failure[1], kParking - 1, O_CLOEXEC);
         const int logFd = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
         const int null = ::open("/dev/null", O_RDWR);
+        // Copies above all targets, at numbers that nobody uses: a target may be the number of a descriptor still to be moved.
+        const int after = kFirstTarget + static_cast<int>(descriptors.size());
+        const int report = ::fcntl(failure[1], F_DUPFD_CLOEXEC, after);
         for (std::size_t i = 0; i < descriptors.size(); ++i) {
-            ::dup2(descriptors[i].second, kParking + static_cast<int>(i));
+            parked[i] = ::fcntl(descriptors[i].second, F_DUPFD_CLOEXEC, after);
         }
-        ::dup2(null, STDIN_FILENO);
-        ::dup2(null, STDOUT_FILENO);
-        ::dup2(logFd >= 0 ? logFd : null, STDERR_FILENO);
+        const int parkedLog = ::fcntl(logFd >= 0 ? logFd : null, F_DUPFD_CLOEXEC, after);
+        const int parkedNull = ::fcntl(null, F_DUPFD_CLOEXEC, after);
+        ::dup2(parkedNull, STDIN_FILENO);
+        ::dup2(parkedNull, STDOUT_FILENO);
+        ::dup2(parkedLog, STDERR_FILENO);
         for (std::size_t i = 0; i < descriptors.size(); ++i) {
-            ::dup2(kParking + static_cast<int>(i), kFirstTarget + static_cast<int>(i));
+            ::dup2(parked[i], kFirstTarget + static_cast<int>(i));
         }
-        const unsigned after = static_cast<unsigned>(kFirstTarget) + static_cast<unsigned>(descriptors.size());
-        ::syscall(SYS_close_range, after, static_cast<unsigned>(kParking - 2), 0u);
-        ::syscall(SYS_close_range, static_cast<unsigned>(kParking), ~0u, 0u);
+        // Everything else ends with the exec; close_range(2) knows the flag since Linux 5.11.
+        if (::syscall(SYS_close_range, static_cast<unsigned>(after), ~0u, kCloseAtExec) != 0) {
+            for (int fd = after; fd < kMostDescriptors; ++fd) {
+                (void)::fcntl(fd, F_SETFD, FD_CLOEXEC);
+            }
+        }
         sigset_t none;
         ::sigemptyset(&none);
         ::sigprocmask(SIG_SETMASK, &none, nullptr);
         ::execv(argv[0], argv.data());
         const Report failed{1, errno};
-        (void)!::write(kParking - 1, &failed, sizeof failed);
+        (void)!::write(report, &failed, sizeof failed);
         ::_exit(127);
     }
     failureWrite.reset();

@@ -4,6 +4,7 @@
 #include "engine/helper_process.h"
 
 #include <QtTest>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -26,6 +27,34 @@ private slots:
             QCOMPARE(encodeBase64(plain), std::string(coded));
         }
         QCOMPARE(encodeBase64(std::string_view("\xff\xfe\x00", 3)), std::string("//4A"));
+    }
+
+    void descriptorsOfAnyNumberArrive()
+    {
+        // An engine with many sandboxes has high numbers, in any order, those of the targets among them.
+        QTemporaryDir folder;
+        const auto root = std::filesystem::path(folder.path().toStdString());
+        QVERIFY(writeFileAtomic(root / "helper", "#!/bin/sh\nfor n in 3 4 5 6; do echo $n >&$n; done\n", 0755).has_value());
+        for (int base = 3; base < 140; base += 1) {
+            std::vector<std::pair<UniqueFd, UniqueFd>> pairs;
+            std::vector<std::pair<std::string, int>> given;
+            for (const int number : {base + 3, base, base + 2, base + 1}) {
+                auto pair = makeSocketPair(SOCK_STREAM);
+                QVERIFY(pair.has_value());
+                const int moved = ::fcntl(pair->second.get(), F_DUPFD_CLOEXEC, number);
+                given.emplace_back("--fd", moved);
+                pairs.emplace_back(std::move(pair->first), UniqueFd(moved));
+            }
+            QVERIFY(startHelper(root / "helper", given, root / "log").has_value());
+            for (std::size_t i = 0; i < pairs.size(); ++i) {
+                pairs[i].second.reset();
+                struct pollfd ready{pairs[i].first.get(), POLLIN, 0};
+                QCOMPARE(::poll(&ready, 1, 10000), 1);
+                char said[8] = {};
+                QVERIFY(::read(pairs[i].first.get(), said, sizeof said - 1) > 0);
+                QCOMPARE(std::string(said), std::to_string(3 + i) + "\n");
+            }
+        }
     }
 
     void aHelperGetsItsDescriptorsAndNoOthers()
