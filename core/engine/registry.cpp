@@ -85,6 +85,7 @@ asio::awaitable<void> Registry::load()
     }
     for (const std::shared_ptr<Sandbox>& sandbox : all()) {
         if (!alive.contains(sandbox->record().id)) {
+            sandbox->clearSockets(); // of a microVM that ended with the engine, or while there was none
             co_await dropProvisional(sandbox);
         }
     }

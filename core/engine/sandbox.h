@@ -57,6 +57,9 @@ public:
     Result<void> setMode(policy::Mode mode);
     void policyChanged(); ///< tells proxy and dialler
 
+    /// Removes the sockets of a microVM that is no more.
+    void clearSockets();
+
     SandboxSync& sync() { return m_sync; }
     int blockedCount() const { return m_blockedCount; }
 
@@ -83,7 +86,6 @@ private:
     asio::awaitable<void> waitIdle();
     asio::awaitable<bool> waitVmGone(std::chrono::milliseconds within);
     void closeLinks();
-    void clearSockets(); ///< once the microVM is gone
     void forgetRunKeys();
     asio::awaitable<void> takeScopes();
     void transition(SandboxEvent event);

@@ -113,7 +113,7 @@ def creating(t):
     new = {"agent": "shell", "workspaces": [{"path": str(t.project), "readOnly": False}], "name": "one", "start": True, "consentEmulation": True,
            "network": {"allow": ["server.example"]}}
     data = t.home / ".local/share/coldframe/sandboxes"
-    scenes = [("engine", "its record appears", lambda: any(data.glob("*/state.json"))), ("engine", "its disk appears", lambda: any(data.glob("*/disk.qcow2"))),
+    scenes = [("engine", "its record appears", lambda: any(data.glob("*/state.json"))), ("engine", "its disk appears", lambda: any(data.glob("*/disk-*.qcow2"))),
               ("libvirtd", "the boot", "boot"), ("engine", "the boot", "boot"), ("qemu", "its microVM appears", lambda: t.qemu("")),
               ("libvirtd", "its microVM appears", lambda: t.qemu(""))]
     for victim, text, when in scenes:
