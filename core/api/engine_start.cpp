@@ -212,10 +212,15 @@ Result<SpawnedEngine> spawnEngine()
     return spawnDetached(executable);
 }
 
-std::optional<Error> startFailure(const SpawnedEngine& engine)
+bool hasEnded(const SpawnedEngine& engine)
 {
     pollfd ended{engine.process.get(), POLLIN, 0};
-    if (!engine.process || ::poll(&ended, 1, 0) != 1) {
+    return engine.process && ::poll(&ended, 1, 0) == 1;
+}
+
+std::optional<Error> startFailure(const SpawnedEngine& engine)
+{
+    if (!hasEnded(engine)) {
         return std::nullopt;
     }
     std::string said;
@@ -255,26 +260,51 @@ Result<UniqueFd> connectEngine(const fs::path& socketPath)
     return socket;
 }
 
+bool isAnswering(int socket, std::chrono::steady_clock::time_point deadline)
+{
+    constexpr std::string_view kPing = R"({"jsonrpc":"2.0","id":0,"method":"engine.ping"})"
+                                       "\n";
+    if (::send(socket, kPing.data(), kPing.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(kPing.size())) {
+        return false;
+    }
+    for (;;) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+        pollfd readable{socket, POLLIN, 0};
+        const int ready = ::poll(&readable, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+        if (ready < 0 && errno == EINTR) {
+            continue;
+        }
+        // Only looked at: it may be a refusal, which the caller's first call shows. An answer to call 0 is passed over there.
+        char byte = 0;
+        return ready == 1 && ::recv(socket, &byte, 1, MSG_PEEK) == 1;
+    }
+}
+
 Result<UniqueFd> connectOrStartEngine(const fs::path& socketPath, std::chrono::milliseconds timeout)
 {
-    Result<UniqueFd> socket = connectEngine(socketPath);
-    if (socket || socket.error().code != ErrorCode::Unavailable) {
-        return socket;
-    }
-    COLDFRAME_TRY(const SpawnedEngine engine, spawnEngine());
     const auto deadline = std::chrono::steady_clock::now() + timeout;
+    std::optional<SpawnedEngine> engine;
     for (;;) {
-        socket = connectEngine(socketPath);
-        if (socket || socket.error().code != ErrorCode::Unavailable) {
+        Result<UniqueFd> socket = connectEngine(socketPath);
+        if (!socket && socket.error().code != ErrorCode::Unavailable) {
             return socket;
         }
-        if (const auto failure = startFailure(engine)) {
-            return tl::unexpected(*failure);
+        if (socket && isAnswering(socket->get(), deadline)) {
+            return socket;
+        }
+        if (engine) {
+            if (const auto failure = startFailure(*engine)) {
+                return tl::unexpected(*failure);
+            }
+        }
+        // The one started may have left the place to another, which then ended.
+        if (!engine || hasEnded(*engine)) {
+            COLDFRAME_TRY(engine, spawnEngine());
         }
         if (std::chrono::steady_clock::now() >= deadline) {
             return fail(ErrorCode::Unavailable, "The Coldframe engine did not start in time; its log " +
                                                     logPath().string() + " says why.",
-                        socket.error().detail);
+                        socket ? "It takes connections, and does not answer." : socket.error().detail);
         }
         ::poll(nullptr, 0, 20);
     }

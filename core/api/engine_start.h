@@ -32,6 +32,9 @@ struct SpawnedEngine
 /// the caller's fate), its output in engine.log beside the socket. Returns when it was executed, not when it serves.
 Result<SpawnedEngine> spawnEngine();
 
+/// True when it is known to have ended.
+bool hasEnded(const SpawnedEngine& engine);
+
 /// Why the engine ended instead of serving, in its own words; nothing while it lives, or when it left the place to
 /// another engine that was faster.
 std::optional<Error> startFailure(const SpawnedEngine& engine);
@@ -39,8 +42,12 @@ std::optional<Error> startFailure(const SpawnedEngine& engine);
 /// Connects; Unavailable when nobody listens. The descriptor is blocking and close-on-exec.
 Result<UniqueFd> connectEngine(const std::filesystem::path& socketPath);
 
-/// Connects, starting the engine when nobody listens and waiting for it. Unavailable, with the log's path, when it
-/// does not serve within `timeout`.
+/// True when the engine says anything within the time. One that was killed or is leaving still takes connections for a
+/// moment; nothing is asked of it that it might do and not tell. What it said is left to be read.
+bool isAnswering(int socket, std::chrono::steady_clock::time_point deadline);
+
+/// Connects to an engine that answers, starting one where there is none and waiting for it. Unavailable, with the log's
+/// path, when none serves within `timeout`.
 Result<UniqueFd> connectOrStartEngine(const std::filesystem::path& socketPath,
                                       std::chrono::milliseconds timeout = std::chrono::seconds(20));
 

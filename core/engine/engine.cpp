@@ -161,6 +161,9 @@ asio::awaitable<Result<json>> Engine::call(std::string method, json params, api:
 
 asio::awaitable<Result<json>> Engine::engineCall(std::string method, json params)
 {
+    if (method == "engine.ping") {
+        co_return json::object();
+    }
     if (method == "engine.hello") {
         if (params.value("version", 1) != api::kProtocolVersion) {
             co_return fail(ErrorCode::InvalidArgument,

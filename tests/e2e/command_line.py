@@ -10,7 +10,7 @@ class Outcome:
     def __init__(self, status, out, err, seconds):
         self.status, self.out, self.err, self.seconds = status, out, err, seconds
 
-    def __str__(self):
+    def __repr__(self):
         return f"status {self.status} after {self.seconds:.1f} s\n{self.out[-3000:]}{self.err[-3000:]}"
 
 

@@ -4,9 +4,12 @@
 
 #include "api/engine_start.h"
 
+#include <QFile>
 #include <QTest>
+#include <cstring>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <thread>
 #include <unistd.h>
 
 using namespace coldframe;
@@ -88,6 +91,45 @@ private slots:
         QVERIFY(client->call("nothing", json::object()).error().code == ErrorCode::Protocol);
         QVERIFY(client->call("big", json::object()).error().message.find("longer") != std::string::npos);
         QCOMPARE(client->call("echo", {{"a", 2}})->value("a", 0), 2);
+    }
+
+    void anEngineThatIsLeavingIsNotTakenForOne()
+    {
+        const auto soon = [] { return std::chrono::steady_clock::now() + std::chrono::milliseconds(200); };
+        {
+            RunningServer server(m_socket); // the control
+            auto socket = api::connectEngine(m_socket);
+            QVERIFY(api::isAnswering(socket->get(), soon()));
+            api::SyncClient::Options options;
+            options.socketPath = m_socket;
+            auto client = api::SyncClient::connect(options);
+            QVERIFY(client.has_value());
+            QCOMPARE(client->call("echo", {{"a", 1}})->value("a", 0), 1);
+        }
+        // What is left of an engine after kill -9, until its last thread is gone: connections wait, then break.
+        UniqueFd dying(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        std::strcpy(address.sun_path, m_socket.c_str());
+        QCOMPARE(::bind(dying.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+        QCOMPARE(::listen(dying.get(), 8), 0);
+        QVERIFY(!api::isAnswering(api::connectEngine(m_socket)->get(), soon()));
+        const QString engine = m_folder->filePath("engine");
+        QFile script(engine);
+        QVERIFY(script.open(QIODevice::WriteOnly));
+        script.write("#!/bin/sh\necho 'coldframed: It was asked to start.'\n");
+        script.close();
+        script.setPermissions(QFile::ReadOwner | QFile::ExeOwner);
+        qputenv("COLDFRAME_ENGINE", engine.toUtf8());
+        qputenv("XDG_RUNTIME_DIR", m_folder->path().toUtf8());
+        std::jthread end([&dying] {
+            std::this_thread::sleep_for(std::chrono::milliseconds(200));
+            dying.reset();
+        });
+        const auto began = std::chrono::steady_clock::now();
+        const auto started = api::connectOrStartEngine(m_socket, std::chrono::seconds(10));
+        QVERIFY(!started && started.error().message.find("It was asked to start.") != std::string::npos);
+        QVERIFY(std::chrono::steady_clock::now() - began < std::chrono::seconds(5));
     }
 
     void folderAndSocketAreTheUsersAlone()
