@@ -13,7 +13,7 @@ namespace coldframe::ui {
 
 namespace {
 
-constexpr std::array<std::pair<const char*, SandboxState>, 9> kStates = {{
+constexpr std::array<std::pair<const char*, SandboxState>, 11> kStates = {{
     {"absent", SandboxState::Absent},
     {"preparing", SandboxState::Preparing},
     {"starting", SandboxState::Starting},
@@ -23,6 +23,8 @@ constexpr std::array<std::pair<const char*, SandboxState>, 9> kStates = {{
     {"resetting", SandboxState::Resetting},
     {"removing", SandboxState::Removing},
     {"failed", SandboxState::Failed},
+    {"pausing", SandboxState::Pausing},
+    {"paused", SandboxState::Paused},
 }};
 
 /// Not called tr: lupdate would look inside its brackets for a literal and miss the marked text.
@@ -35,12 +37,13 @@ QString Sandbox::folder() const { return workspaces.empty() ? QString() : shownP
 bool Sandbox::isChanging() const
 {
     return state == SandboxState::Preparing || state == SandboxState::Starting || state == SandboxState::Stopping ||
-           state == SandboxState::Resetting || state == SandboxState::Removing;
+           state == SandboxState::Resetting || state == SandboxState::Removing || state == SandboxState::Pausing;
 }
 
 bool Sandbox::canStart() const
 {
-    return state == SandboxState::Stopped || state == SandboxState::Failed || state == SandboxState::Absent;
+    return state == SandboxState::Stopped || state == SandboxState::Failed || state == SandboxState::Absent ||
+           state == SandboxState::Paused;
 }
 
 SyncStatus syncFromJson(const nlohmann::json& value)
@@ -95,6 +98,8 @@ QString stateText(SandboxState state)
     case SandboxState::Resetting: return translated(QT_TRANSLATE_NOOP("Sandbox", "resetting"));
     case SandboxState::Removing: return translated(QT_TRANSLATE_NOOP("Sandbox", "being removed"));
     case SandboxState::Failed: return translated(QT_TRANSLATE_NOOP("Sandbox", "failed"));
+    case SandboxState::Pausing: return translated(QT_TRANSLATE_NOOP("Sandbox", "being paused"));
+    case SandboxState::Paused: return translated(QT_TRANSLATE_NOOP("Sandbox", "paused"));
     case SandboxState::Unknown: break;
     }
     return translated(QT_TRANSLATE_NOOP("Sandbox", "unknown"));
@@ -107,6 +112,7 @@ QColor stateColor(SandboxState state, const QPalette& palette)
     case SandboxState::Failed: return Theme::bad(palette);
     case SandboxState::Absent:
     case SandboxState::Stopped:
+    case SandboxState::Paused:
     case SandboxState::Unknown: return Theme::quiet(palette);
     default: return Theme::busy(palette);
     }

@@ -9,7 +9,7 @@
 
 namespace coldframe::ui {
 
-enum class SandboxState { Absent, Preparing, Starting, Running, Stopping, Stopped, Resetting, Removing, Failed, Unknown };
+enum class SandboxState { Absent, Preparing, Starting, Running, Stopping, Stopped, Resetting, Removing, Failed, Pausing, Paused, Unknown };
 
 /// One workspace's place between guest and host. All text is fit to be shown.
 struct SyncStatus

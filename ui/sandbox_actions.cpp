@@ -39,6 +39,8 @@ void SandboxActions::stop(const QString& id)
         this, [this, id] { run(id, "sandbox.stop", tr("Stopping")); });
 }
 
+void SandboxActions::pause(const QString& id) { run(id, "sandbox.pause", tr("Pausing")); }
+
 void SandboxActions::reset(const QString& id)
 {
     const Sandbox* sandbox = m_model.find(id);
@@ -102,7 +104,12 @@ void SandboxActions::run(const QString& id, std::string method, const QString& t
     operation.text = text;
     operation.call = m_client.call(
         method, std::move(params), this,
-        [this, id, method](Result<nlohmann::json> answer) { finished(id, method, answer ? nullptr : &answer.error()); },
+        [this, id, method](Result<nlohmann::json> answer) { 
+            finished(id, method, answer ? nullptr : &answer.error());
+            if (const QString notice = answer ? shownField(*answer, "notice") : QString(); !notice.isEmpty()) {
+                emit failed(id, notice);
+            }
+        },
         [this, id](const api::Progress& progress) {
             const auto found = m_operations.find(id);
             if (found == m_operations.end() || found->cancelling) {

@@ -40,6 +40,7 @@ public:
 
     void start(const QString& id);
     void stop(const QString& id);
+    void pause(const QString& id);
     void reset(const QString& id);
     void remove(const QString& id);
     void copyLaunchCommand(const QString& id);

@@ -136,6 +136,8 @@ QWidget* SandboxPage::makeHeader()
         return made;
     };
     m_start = button(tr("Start"), "start", "start");
+    m_pause = button(tr("Pause"), "pause", "pause");
+    m_pause->setToolTip(tr("Freezes it: programs go on where they were when it is resumed."));
     m_stop = button(tr("Stop…"), "stop", "stop");
     m_reset = button(tr("Reset…"), "reset", "reset");
     m_remove = button(tr("Remove…"), "remove", "remove");
@@ -144,12 +146,13 @@ QWidget* SandboxPage::makeHeader()
     m_line->setMinimumWidth(60);
     m_line->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
     row->addWidget(m_line, 1);
-    for (QPushButton* made : {m_start, m_stop, m_reset, m_remove}) {
+    for (QPushButton* made : {m_start, m_pause, m_stop, m_reset, m_remove}) {
         row->addWidget(made);
     }
     column->addLayout(top);
     column->addLayout(row);
     connect(m_start, &QPushButton::clicked, this, [this] { m_actions.start(m_id); });
+    connect(m_pause, &QPushButton::clicked, this, [this] { m_actions.pause(m_id); });
     connect(m_stop, &QPushButton::clicked, this, [this] { m_actions.stop(m_id); });
     connect(m_reset, &QPushButton::clicked, this, [this] { m_actions.reset(m_id); });
     connect(m_remove, &QPushButton::clicked, this, [this] { m_actions.remove(m_id); });
@@ -208,7 +211,11 @@ void SandboxPage::refresh()
     m_mark->setVisible(sandbox->reducedIsolation);
     const bool busy = m_actions.operation(m_id) != nullptr || sandbox->isChanging();
     m_start->setVisible(!sandbox->isRunning());
-    m_stop->setVisible(sandbox->isRunning());
+    m_start->setText(sandbox->state == SandboxState::Paused ? tr("Resume") : tr("Start"));
+    m_pause->setVisible(sandbox->isRunning());
+    m_pause->setEnabled(!busy);
+    // A paused one may be stopped as well: its memory is given up.
+    m_stop->setVisible(sandbox->isRunning() || sandbox->state == SandboxState::Paused);
     m_start->setEnabled(!busy && sandbox->canStart());
     m_stop->setEnabled(!busy);
     m_reset->setEnabled(!busy);
@@ -322,7 +329,7 @@ void SandboxPage::paintColors()
     ink(m_errorText, Theme::bad(palette()));
     if (m_iconInk != palette().color(QPalette::ButtonText)) {
         m_iconInk = palette().color(QPalette::ButtonText);
-        for (QPushButton* button : {m_start, m_stop, m_reset, m_remove}) {
+        for (QPushButton* button : {m_start, m_pause, m_stop, m_reset, m_remove}) {
             button->setIcon(Theme::icon(button->property(kIcon).toString(), palette()));
         }
     }

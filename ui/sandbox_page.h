@@ -65,6 +65,7 @@ private:
     QLabel* m_line = nullptr;
     QLabel* m_mark = nullptr;
     QPushButton* m_start = nullptr;
+    QPushButton* m_pause = nullptr;
     QPushButton* m_stop = nullptr;
     QPushButton* m_reset = nullptr;
     QPushButton* m_remove = nullptr;

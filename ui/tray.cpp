@@ -108,12 +108,13 @@ void Tray::addSandbox(const Sandbox& sandbox)
         }
     });
     if (sandbox.isRunning()) {
+        add(tr("Pause"), "pause", [id, &actions] { actions.pause(id); });
         add(tr("Stop…"), "stop", [this, id, &actions] {
             m_window.showSandbox(id);
             actions.stop(id);
         });
     } else if (sandbox.canStart()) {
-        add(tr("Start"), "start", [id, &actions] { actions.start(id); });
+        add(sandbox.state == SandboxState::Paused ? tr("Resume") : tr("Start"), "start", [id, &actions] { actions.start(id); });
     }
     if (!sandbox.isChanging()) {
         add(tr("Reset…"), "reset", [this, id, &actions] {

@@ -157,7 +157,7 @@ void Grammar::addLife(const std::string& name, const std::string& verb, const st
         return lifeCommand(engine, life);
     });
     added->add_option("SANDBOX", life.sandboxes, "Names or ids")->required();
-    if (verb != "start") {
+    if (verb == "stop" || verb == "reset" || verb == "remove") {
         added->add_flag("-f,--force", life.force, "Do not ask, do not wait");
     }
     if (verb == "reset") {
@@ -305,6 +305,8 @@ Grammar::Grammar(SplitWords split) : words(std::move(split))
     addLists();
     addLife("start", "start", "Start sandboxes");
     addLife("stop", "stop", "Stop sandboxes; their disks stay");
+    addLife("pause", "pause", "Freeze sandboxes: memory and disk stay, nothing runs");
+    addLife("resume", "resume", "Let paused sandboxes go on where they were");
     addLife("reset", "reset", "Start afresh: a new disk, the workspace untouched");
     addLife("rm", "remove", "Remove sandboxes; the workspace is untouched");
     add(&app, "prune", "Give up the disks that resets put aside", [](EngineLink& engine) { return prune(engine); });

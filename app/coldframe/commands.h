@@ -61,7 +61,7 @@ Result<int> completionCommand(const std::string& shell);
 
 struct LifeOptions
 {
-    std::string verb; ///< "start", "stop", "reset", "remove"
+    std::string verb; ///< "start", "stop", "pause", "resume", "reset", "remove"
     std::vector<std::string> sandboxes;
     bool force = false;
     bool undo = false; ///< of a reset: the disk from before it comes back

@@ -170,8 +170,8 @@ Result<int> lifeCommand(EngineLink& engine, const LifeOptions& options)
     int code = kOk;
     for (const std::string& sandbox : options.sandboxes) {
         json params = {{"sandbox", sandbox}};
-        if (options.verb != "start") {
-            params["force"] = options.force;
+        if (options.force) {
+            params["force"] = true;
         }
         if (options.undo) {
             params["undo"] = true;
@@ -195,6 +195,9 @@ Result<int> lifeCommand(EngineLink& engine, const LifeOptions& options)
                 break;
             }
         } else if (!options.quiet) {
+            if (const std::string notice = textOf(*done, "notice"); !notice.empty()) {
+                printNote(notice);
+            }
             const std::string name = textOf(*done, "name");
             printLine(name.empty() ? sandbox : name);
         }

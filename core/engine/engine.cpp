@@ -278,6 +278,10 @@ asio::awaitable<Result<json>> Engine::sandboxCall(std::string method, json param
         }
     } else if (method == "sandbox.stop") {
         done = co_await sandbox->stop(steps, force);
+    } else if (method == "sandbox.pause") {
+        done = co_await sandbox->pause(steps);
+    } else if (method == "sandbox.resume") {
+        done = co_await sandbox->resume(steps);
     } else if (method == "sandbox.reset") {
         const bool undo = params.value("undo", false);
         if (undo) {

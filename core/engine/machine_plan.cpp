@@ -3,6 +3,9 @@
 
 #include "base/paths.h"
 #include "vm/acceleration.h"
+#include "vm/template_key.h"
+
+#include <unistd.h>
 
 namespace coldframe::engine {
 
@@ -27,6 +30,12 @@ vm::MachineDescription machineOf(const MachineShape& shape)
     machine.acceleration = shape.acceleration;
     machine.hostTscKhz = shape.acceleration == vm::Acceleration::Emulate ? vm::hostTscKhz() : 0;
     return machine;
+}
+
+Result<std::string> machineKey(const vm::MachineDescription& machine, std::uint64_t diskBytes, const vm::HypervisorInfo& host)
+{
+    return vm::templateKey(machine, diskBytes,
+                           vm::hostFingerprint(host, machine.acceleration) + ";user " + std::to_string(::getuid()) + " " + std::to_string(::getgid()));
 }
 
 void setSockets(vm::MachineDescription& machine, const std::filesystem::path& folder)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/engine_parts.h"
+#include "vm/hypervisor.h"
 #include "vm/machine_description.h"
 
 #include <cstdint>
@@ -29,6 +30,9 @@ vm::MachineDescription machineOf(const MachineShape& shape);
 
 /// The layer that every disk stands on at last.
 vm::ReadOnlyDisk baseLayer(const GuestImage& image);
+
+/// What a memory saved of this machine needs to come back (vm::templateKey() for this host and user). Blocking.
+Result<std::string> machineKey(const vm::MachineDescription& machine, std::uint64_t diskBytes, const vm::HypervisorInfo& host);
 
 /// Gives the machine its sockets, all in one folder.
 void setSockets(vm::MachineDescription& machine, const std::filesystem::path& folder);

@@ -43,17 +43,28 @@ Result<void> checkRange(const char* what, int value, int least, int most)
     return {};
 }
 
+/// The engine may have ended in the middle of something. What is on disk is whole; the rest is done again.
+void repairState(const RecordStore& store, SandboxRecord& record)
+{
+    const bool wasFrozen = !record.pausedDisk.empty();
+    if (record.state == SandboxState::Pausing) {
+        record.problem = "Coldframe ended while it was being paused; what ran in it is lost.";
+        record.state = SandboxState::Stopped;
+    } else if (wasFrozen) {
+        record.state = store.hasMemory(record) ? SandboxState::Paused : SandboxState::Stopped;
+        record.problem = record.state == SandboxState::Paused ? record.problem : "It ended while it came back from a pause; what ran in it is lost.";
+    } else if (!isAtRest(record.state) || record.state == SandboxState::Paused) {
+        record.state = SandboxState::Stopped;
+        record.problem.clear();
+    }
+}
+
 } // namespace
 
 asio::awaitable<void> Registry::load()
 {
     for (SandboxRecord& record : m_parts.store.loadAll(m_problems)) {
-        const bool atRest = record.state == SandboxState::Stopped || record.state == SandboxState::Failed;
-        if (!atRest) {
-            // The engine ended in the middle of something. What is on disk is whole; the rest is done again.
-            record.state = SandboxState::Stopped;
-            record.problem.clear();
-        }
+        repairState(m_parts.store, record);
         const std::string id = record.id;
         m_sandboxes[id] = std::make_shared<Sandbox>(m_parts, std::move(record));
     }
@@ -213,8 +224,7 @@ Result<std::shared_ptr<Sandbox>> Registry::create(const CreateRequest& request)
 bool Registry::anyActive() const
 {
     return std::any_of(m_sandboxes.begin(), m_sandboxes.end(), [](const auto& entry) {
-        const SandboxState state = entry.second->state();
-        return state != SandboxState::Stopped && state != SandboxState::Failed;
+        return !isAtRest(entry.second->state());
     });
 }
 
@@ -226,8 +236,7 @@ void Registry::onDomainEvent(const vm::DomainEvent& event)
     if (event.kind == vm::DomainEvent::Kind::Started && m_loaded && found != m_sandboxes.end()) {
         // libvirt was not there when the running microVMs were looked for.
         const SandboxState state = found->second->state();
-        const bool atRest = state == SandboxState::Stopped || state == SandboxState::Failed;
-        if (atRest && event.generation == found->second->record().generation) {
+        if (isAtRest(state) && event.generation == found->second->record().generation) {
             asio::co_spawn(m_parts.io, takeOver(found->second), asio::detached);
         }
     }

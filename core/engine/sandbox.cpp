@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "engine/sandbox.h"
+#include "engine/sandbox_plan.h"
 
 #include "api/path_encoding.h"
 #include "base/clock.h"
@@ -21,22 +21,6 @@ namespace coldframe::engine {
 
 using namespace std::chrono_literals;
 using nlohmann::json;
-
-/// While one lives the sandbox is busy; waiters are woken at its end.
-struct Sandbox::Operation
-{
-    explicit Operation(Sandbox& sandbox) : m_sandbox(sandbox.shared_from_this()) { m_sandbox->m_busy = true; }
-    ~Operation()
-    {
-        m_sandbox->m_busy = false;
-        m_sandbox->m_settled->cancel();
-    }
-    Operation(const Operation&) = delete;
-    Operation& operator=(const Operation&) = delete;
-
-private:
-    std::shared_ptr<Sandbox> m_sandbox;
-};
 
 Sandbox::Sandbox(EngineParts& parts, SandboxRecord record)
     : m_parts(parts), m_record(std::move(record)), m_sync(parts, m_record.id),
@@ -97,7 +81,7 @@ asio::awaitable<bool> Sandbox::waitVmGone(std::chrono::milliseconds within)
 {
     const auto end = std::chrono::steady_clock::now() + within;
     while (m_vmAlive && std::chrono::steady_clock::now() < end) {
-        co_await pause(20ms);
+        co_await engine::pause(20ms);
     }
     co_return !m_vmAlive;
 }
@@ -133,6 +117,9 @@ asio::awaitable<Result<void>> Sandbox::stop(Steps steps, bool force)
     const Operation operation(*this);
     transition(SandboxEvent::StopAsked);
     Result<void> down = co_await bringDown(steps, force);
+    if (down) {
+        forgetMemory();
+    }
     if (m_record.state == SandboxState::Stopping) {
         transition(SandboxEvent::VmGone);
     }
@@ -246,9 +233,7 @@ asio::awaitable<Result<void>> Sandbox::changeDisk(Steps steps, bool force, DiskI
         co_return down;
     }
     std::error_code ignored;
-    if (!m_record.previousDisk.diskId.empty() && m_record.previousDisk.diskId != wanted.diskId) {
-        std::filesystem::remove(m_parts.store.diskOf(m_record.id, m_record.previousDisk.diskId), ignored);
-    }
+    const std::string older = m_record.previousDisk.diskId;
     if (std::filesystem::exists(diskFile(), ignored)) {
         m_record.previousDisk = {m_record.diskId, m_record.imageId, m_record.templateId, m_record.agentLayer};
     }
@@ -259,6 +244,11 @@ asio::awaitable<Result<void>> Sandbox::changeDisk(Steps steps, bool force, DiskI
     // A disk that comes back was switched off in the middle: it is merged, and nothing deleted (HAZARDS 1).
     m_record.cleanStop = wanted.diskId.empty();
     transition(SandboxEvent::DiskRemoved);
+    forgetMemory();
+    // Only now that the record, which transition() wrote, does not name it any more.
+    if (!older.empty() && older != wanted.diskId && older != m_record.previousDisk.diskId) {
+        std::filesystem::remove(m_parts.store.diskOf(m_record.id, older), ignored);
+    }
     m_runKeys = std::move(keys);
     for (const auto& [service, key] : m_runKeys) {
         m_record.runKeys.insert(service);
@@ -337,6 +327,26 @@ asio::awaitable<void> Sandbox::adopt()
     transition(SandboxEvent::Adopted);
     m_vmAlive = true;
     m_stopTrying = std::make_shared<bool>(false);
+    const Result<void> done = co_await takeOver();
+    if (done && m_record.state == SandboxState::Starting) {
+        forgetMemory(); // of a resume that its engine did not see to the end
+        transition(SandboxEvent::Ready);
+        co_return;
+    }
+    const bool endedByItself = !m_vmAlive; // as one whose stop was under way when the engine before ended
+    closeLinks();
+    co_await endVm();
+    failWith(done ? Error{ErrorCode::Closed, "The sandbox ended while Coldframe took it over.", {}} : done.error());
+    if (endedByItself) {
+        m_record.state = SandboxState::Stopped;
+        (void)save();
+        changed();
+    }
+}
+
+/// Links, proxy, set-up and workspace of a microVM that lives.
+asio::awaitable<Result<void>> Sandbox::takeOver()
+{
     auto control = co_await GuestLink::connect(m_parts.io, socketFolder() / "control.sock",
                                                m_record.reducedIsolation ? 180s : 30s, m_stopTrying); // it may still be booting
     Result<void> done = control ? Result<void>() : tl::unexpected(control.error());
@@ -359,19 +369,7 @@ asio::awaitable<void> Sandbox::adopt()
     if (done && !m_proxy) {
         done = co_await connectProxy();
     }
-    if (done && m_record.state == SandboxState::Starting) {
-        transition(SandboxEvent::Ready);
-        co_return;
-    }
-    const bool endedByItself = !m_vmAlive; // as one whose stop was under way when the engine before ended
-    closeLinks();
-    co_await endVm();
-    failWith(done ? Error{ErrorCode::Closed, "The sandbox ended while Coldframe took it over.", {}} : done.error());
-    if (endedByItself) {
-        m_record.state = SandboxState::Stopped;
-        (void)save();
-        changed();
-    }
+    co_return done;
 }
 
 void Sandbox::closeLinks()

@@ -30,6 +30,13 @@ public:
     asio::awaitable<Result<void>> start(Steps steps);
     /// Flush, acknowledged unmount, power off; force pulls the plug.
     asio::awaitable<Result<void>> stop(Steps steps, bool force);
+    /// Saves its memory and ends the microVM; start() brings both back. Running only (Paused: nothing to do). What stands in the
+    /// way leaves it running, where it still can.
+    asio::awaitable<Result<void>> pause(Steps steps);
+    /// start(), but only of a paused one.
+    asio::awaitable<Result<void>> resume(Steps steps);
+    /// Tells a running guest what the time is, after the host slept or its clock was set.
+    asio::awaitable<void> renewClock();
     /// Fresh disk, same workspace. Busy with what would be lost, unless force.
     asio::awaitable<Result<void>> reset(Steps steps, bool force);
     /// Brings the disk back that the last reset put aside; the present one is put aside in its place. NotFound when there is none.
@@ -81,6 +88,16 @@ private:
     asio::awaitable<void> endVm();
     asio::awaitable<Result<void>> connectProxy();
     asio::awaitable<Result<void>> setUpGuest();
+    asio::awaitable<Result<void>> renewGuest(const std::string& hostName);
+    asio::awaitable<Result<void>> takeOver();
+    asio::awaitable<Result<void>> freeze(std::filesystem::path file, Steps steps);
+    asio::awaitable<Result<void>> flushDisk();
+    asio::awaitable<void> runOn(Error why);
+    asio::awaitable<std::string> unusableMemory(const Plan& plan);
+    asio::awaitable<void> endFailedStart(Error error);
+    void forgetMemory();
+    asio::awaitable<Result<void>> identify(Plan& plan);
+    asio::awaitable<Result<void>> bringBack(const Steps& steps, Plan& plan);
     asio::awaitable<Result<void>> startSync(const Steps& steps);
     asio::awaitable<Result<void>> bringDown(const Steps& steps, bool force);
     asio::awaitable<void> waitIdle();
@@ -111,6 +128,7 @@ private:
     std::set<std::string> m_blockedHosts; ///< told once per run
     int m_blockedCount = 0;
     std::uint64_t m_policyVersion = 0;
+    std::string m_notice; ///< what the user should know of the last start, as a sentence
     std::string m_limits; ///< which limits hold for its processes, as a sentence
     bool m_busy = false;
     bool m_vmAlive = false;

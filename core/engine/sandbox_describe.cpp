@@ -35,6 +35,7 @@ json Sandbox::describe() const
                 {"agent", m_record.agent},
                 {"state", stateName(m_record.state)},
                 {"problem", m_record.problem},
+                {"notice", m_notice},
                 {"workspaces", workspaces},
                 {"reducedIsolation", m_record.reducedIsolation},
                 {"createdAt", m_record.createdAt},

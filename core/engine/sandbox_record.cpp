@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <sys/stat.h>
 
 namespace coldframe::engine {
 
@@ -23,9 +24,20 @@ bool isNameCharacter(char c)
 /// The marker a remove puts first; a folder that has it is only rubbish to clear away.
 constexpr const char* kRemovedMarker = "removed";
 
-/// Removes disks that the record does not name: of a start or a reset that was interrupted.
+/// Removes disks and memories that the record does not name: of a start, a pause or a reset that was interrupted.
 void clearDisks(const fs::path& folder, const SandboxRecord& record)
 {
+    // Named by its id only since there are resets that can be undone.
+    std::error_code absent;
+    const fs::path unnamed = folder / "disk.qcow2";
+    const fs::path named = folder / ("disk-" + record.diskId + ".qcow2");
+    if (!record.diskId.empty() && fs::exists(unnamed, absent) && !fs::exists(named, absent)) {
+        fs::rename(unnamed, named, absent);
+    }
+    fs::remove(folder / "memory.new", absent);
+    if (record.pausedDisk.empty()) {
+        fs::remove(folder / "memory.save", absent);
+    }
     std::error_code error;
     for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
         const std::string name = entry.path().filename().string();
@@ -104,6 +116,9 @@ std::string recordToJson(const SandboxRecord& r)
                   {"imageId", r.previousDisk.imageId},
                   {"templateId", r.previousDisk.templateId},
                   {"agentLayer", r.previousDisk.agentLayer}}},
+                {"machineKey", r.machineKey},
+                {"hostTscKhz", r.hostTscKhz},
+                {"pausedDisk", r.pausedDisk},
                 {"reducedIsolation", r.reducedIsolation},
                 {"state", stateName(r.state)},
                 {"problem", r.problem},
@@ -147,6 +162,9 @@ Result<SandboxRecord> recordFromJson(const std::string& text)
         if (const auto previous = j.find("previousDisk"); previous != j.end()) {
             r.previousDisk = {previous->at("diskId"), previous->at("imageId"), previous->at("templateId"), previous->at("agentLayer")};
         }
+        r.machineKey = j.value("machineKey", "");
+        r.hostTscKhz = j.value("hostTscKhz", 0u);
+        r.pausedDisk = j.value("pausedDisk", "");
         r.reducedIsolation = j.at("reducedIsolation");
         r.state = stateFromName(j.at("state").get<std::string>()).value_or(SandboxState::Failed);
         r.problem = j.at("problem");
@@ -159,6 +177,22 @@ Result<SandboxRecord> recordFromJson(const std::string& text)
     } catch (const json::exception& error) {
         return fail(ErrorCode::Corrupt, "The sandbox's record is damaged.", error.what());
     }
+}
+
+std::string diskStamp(const fs::path& disk)
+{
+    struct stat status{};
+    if (::stat(disk.c_str(), &status) != 0) {
+        return {};
+    }
+    return std::to_string(status.st_size) + " " + std::to_string(status.st_mtim.tv_sec) + "." + std::to_string(status.st_mtim.tv_nsec);
+}
+
+bool RecordStore::hasMemory(const SandboxRecord& record) const
+{
+    std::error_code ignored;
+    return !record.pausedDisk.empty() && record.pausedDisk == diskStamp(diskOf(record.id, record.diskId))
+        && fs::exists(memoryOf(record.id), ignored);
 }
 
 Result<void> RecordStore::save(const SandboxRecord& record) const

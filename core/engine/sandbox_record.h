@@ -48,6 +48,9 @@ struct SandboxRecord
     std::string templateId;          ///< of the template whose disk lies between the image and the sandbox's own; empty: none. Pinned
     std::string agentLayer;          ///< absolute path of the agent's layer, or empty
     DiskIdentity previousDisk;       ///< the one before the last reset, which can be brought back; diskId empty: none
+    std::string machineKey;          ///< of the microVM as last started: what a memory saved of it needs to come back (vm::templateKey())
+    std::uint32_t hostTscKhz = 0;    ///< its guest was calibrated with; 0 with KVM
+    std::string pausedDisk;          ///< diskStamp() when the memory beside it was saved; empty: no memory is saved
     bool reducedIsolation = false;   ///< started under emulation
     SandboxState state = SandboxState::Stopped; ///< at rest: stopped or failed; others are repaired at start
     std::string problem;
@@ -66,6 +69,9 @@ std::string defaultSandboxName(const std::string& agent, const std::filesystem::
 std::string recordToJson(const SandboxRecord& record);
 Result<SandboxRecord> recordFromJson(const std::string& json);
 
+/// Size and time of the last change of a disk. A saved memory fits its disk for as long as this stays (HAZARDS 2). Empty: no such file.
+std::string diskStamp(const std::filesystem::path& disk);
+
 /// The folder of all sandboxes, with one folder each.
 class RecordStore
 {
@@ -78,6 +84,10 @@ public:
     {
         return m_folder / id / ("disk-" + diskId + ".qcow2");
     }
+    /// The memory of a paused sandbox.
+    std::filesystem::path memoryOf(const std::string& id) const { return m_folder / id / "memory.save"; }
+    /// Whether that memory is there and still fits the disk.
+    bool hasMemory(const SandboxRecord& record) const;
     Result<void> save(const SandboxRecord& record) const;
     /// All that can be read; folders left half-made by an interrupted create or remove are cleared away,
     /// damaged ones are named in `problems` and left alone.

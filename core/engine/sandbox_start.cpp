@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of Sandbox that brings it up: disk, microVM (restored from a template or booted), ports, set-up, workspace.
-#include "engine/sandbox.h"
+#include "engine/sandbox_plan.h"
 
 #include "api/path_encoding.h"
 #include "base/clock.h"
@@ -26,14 +26,18 @@ namespace coldframe::engine {
 using namespace std::chrono_literals;
 using nlohmann::json;
 
-struct Sandbox::Plan
+namespace {
+
+double secondsNow() { return std::chrono::duration<double>(utcNow().time_since_epoch()).count(); }
+
+std::string freshEntropy()
 {
-    MachineShape shape{};
-    vm::MachineDescription machine{};
-    std::optional<image::Template> warm{}; ///< to be restored from
-    bool freshDisk = false;
-    bool isTrial = false; ///< the first boot with KVM on this host
-};
+    std::string entropy(64, '\0');
+    fillRandom({reinterpret_cast<std::uint8_t*>(entropy.data()), entropy.size()});
+    return entropy;
+}
+
+} // namespace
 
 /// What another coroutine of the same start comes to.
 struct Sandbox::Joined
@@ -72,6 +76,7 @@ asio::awaitable<Result<void>> Sandbox::bringUp(Steps steps)
 {
     *m_stopTrying = true;
     m_stopTrying = std::make_shared<bool>(false);
+    m_notice.clear();
     transition(SandboxEvent::StartAsked);
     Plan plan;
     Result<void> done = co_await prepareDisk(steps, plan);
@@ -99,16 +104,25 @@ asio::awaitable<Result<void>> Sandbox::bringUp(Steps steps)
     if (error.code == ErrorCode::Closed && !m_vmAlive) {
         error = {ErrorCode::Closed, "The microVM of " + m_record.name + " ended while it was starting. Try again.", error.message};
     }
+    co_await endFailedStart(error);
+    co_return tl::unexpected(error);
+}
+
+asio::awaitable<void> Sandbox::endFailedStart(Error error)
+{
     closeLinks();
     co_await endVm();
     failWith(error);
-    if (error.code == ErrorCode::Cancelled) {
-        m_record.state = SandboxState::Stopped;
-        m_record.problem.clear();
-        (void)save();
-        changed();
+    const bool isFrozen = m_parts.store.hasMemory(m_record);
+    if (error.code != ErrorCode::Cancelled && !isFrozen) {
+        co_return;
     }
-    co_return tl::unexpected(error);
+    m_record.state = isFrozen ? SandboxState::Paused : SandboxState::Stopped;
+    if (error.code == ErrorCode::Cancelled) {
+        m_record.problem.clear();
+    }
+    (void)save();
+    changed();
 }
 
 /// The microVM and nothing else; whatever it was doing.
@@ -171,6 +185,17 @@ asio::awaitable<Result<void>> Sandbox::prepareDisk(const Steps& steps, Plan& pla
         }
         plan.machine.backingChain.insert(plan.machine.backingChain.begin(), {pinned->disk, vm::DiskFormat::Qcow2, {}});
     }
+    if (!m_record.pausedDisk.empty()) {
+        const std::string why = co_await unusableMemory(plan);
+        plan.isResume = why.empty();
+        if (plan.isResume) {
+            plan.machine.hostTscKhz = m_record.hostTscKhz;
+        } else {
+            m_notice = "What ran in " + m_record.name + " when it was paused is lost: " + why;
+            logWarning("sandbox " + m_record.name, m_notice);
+            forgetMemory();
+        }
+    }
     if (!m_record.cleanStop) {
         m_record.generation = randomHex(8);
     }
@@ -207,6 +232,9 @@ asio::awaitable<Result<void>> Sandbox::makeDisk(Plan& plan)
 /// Restores or boots. A restore that does not come back is followed by a cold boot on a new disk.
 asio::awaitable<Result<void>> Sandbox::launch(const Steps& steps, Plan& plan)
 {
+    if (plan.isResume) {
+        co_return co_await bringBack(steps, plan);
+    }
     if (!plan.warm) {
         co_return co_await bootAndConnect(steps, plan);
     }
@@ -242,7 +270,7 @@ asio::awaitable<Result<void>> Sandbox::bootAndConnect(const Steps& steps, Plan& 
         co_return made;
     }
     const bool emulated = plan.shape.acceleration == vm::Acceleration::Emulate;
-    steps.say("boot", plan.warm ? "Starting the microVM" : emulated ? "Booting the microVM (emulated: about ten seconds)" : "Booting the microVM");
+    steps.say("boot", plan.isResume ? "Bringing its memory back" : plan.warm ? "Starting the microVM" : emulated ? "Booting the microVM (emulated: about ten seconds)" : "Booting the microVM");
     vm::MachineDescription& machine = plan.machine;
     machine.sandboxId = m_record.id;
     machine.title = m_record.name;
@@ -252,27 +280,31 @@ asio::awaitable<Result<void>> Sandbox::bootAndConnect(const Steps& steps, Plan& 
     machine.consoleLog = folder() / "console.log";
     setSockets(machine, socketFolder());
     m_record.reducedIsolation = emulated;
+    m_record.hostTscKhz = machine.hostTscKhz;
+    if (auto identified = co_await identify(plan); !identified) {
+        co_return identified;
+    }
     // From here on the disk is doubtful until the guest acknowledges its unmount (HAZARDS 1).
     m_record.cleanStop = false;
     if (auto saved = save(); !saved) {
         co_return saved;
     }
     m_vmAlive = true;
-    auto startVm = [&hypervisor = m_parts.hypervisor, &plan]() -> Result<void> {
-        COLDFRAME_TRY(const auto info, hypervisor.info());
-        COLDFRAME_TRY(plan.machine.emulator,
-                      vm::confinedEmulator(paths::dataFolder() / "emulator", paths::helperExecutable("coldframe-qemu"), info.emulator));
-        return plan.warm ? hypervisor.restore(plan.machine, plan.warm->memory) : hypervisor.start(plan.machine);
+    auto startVm = [&hypervisor = m_parts.hypervisor, &plan, own = m_parts.store.memoryOf(m_record.id)]() -> Result<void> {
+        if (plan.isResume || plan.warm) {
+            return hypervisor.restore(plan.machine, plan.isResume ? own : plan.warm->memory);
+        }
+        return hypervisor.start(plan.machine);
     };
     Result<void> started = co_await onPool(m_parts.pool, std::move(startVm));
     if (!started) {
         m_vmAlive = false;
         co_return started;
     }
-    logDebug("sandbox " + m_record.name, plan.warm ? "restored" : "started");
+    logDebug("sandbox " + m_record.name, plan.warm || plan.isResume ? "restored" : "started");
     // The proxy comes up, and the second port is connected, while the guest is set up. A restored guest answers at once or not
     // at all.
-    const std::chrono::seconds within = plan.warm ? 20s : emulated ? 180s : 30s;
+    const std::chrono::seconds within = plan.warm || plan.isResume ? 20s : emulated ? 180s : 30s;
     const auto proxy = std::make_shared<Joined>(m_parts.io);
     asio::co_spawn(m_parts.io, runBeside(connectProxy(), proxy), asio::detached);
     const auto bulk = std::make_shared<Joined>(m_parts.io);
@@ -284,6 +316,23 @@ asio::awaitable<Result<void>> Sandbox::bootAndConnect(const Steps& steps, Plan& 
     const Result<void> proxyUp = co_await join(proxy);
     const Result<void> bulkUp = co_await join(bulk);
     co_return !guest ? guest : !proxyUp ? proxyUp : bulkUp;
+}
+
+/// The emulator, and what a memory saved of this microVM will need to come back.
+asio::awaitable<Result<void>> Sandbox::identify(Plan& plan)
+{
+    auto look = [&hypervisor = m_parts.hypervisor, &plan]() -> Result<std::string> {
+        COLDFRAME_TRY(const auto info, hypervisor.info());
+        COLDFRAME_TRY(plan.machine.emulator,
+                      vm::confinedEmulator(paths::dataFolder() / "emulator", paths::helperExecutable("coldframe-qemu"), info.emulator));
+        return machineKey(plan.machine, plan.shape.diskBytes(), info);
+    };
+    Result<std::string> key = co_await onPool(m_parts.pool, std::move(look));
+    if (!key) {
+        co_return tl::unexpected(key.error());
+    }
+    m_record.machineKey = *key;
+    co_return Result<void>();
 }
 
 asio::awaitable<Result<void>> Sandbox::connectGuest(const Steps& steps, const Plan& plan, std::chrono::milliseconds within)
@@ -325,8 +374,6 @@ asio::awaitable<Result<void>> Sandbox::setUpGuest()
         co_return tl::unexpected(authority.error());
     }
     wipe(authority->privateKeyPem);
-    std::string entropy(64, '\0');
-    fillRandom({reinterpret_cast<std::uint8_t*>(entropy.data()), entropy.size()});
     json workspaces = json::array();
     for (const Workspace& workspace : m_record.workspaces) {
         workspaces.push_back({{"path", api::encodePath(workspace.path.native())}, {"readOnly", workspace.readOnly}});
@@ -338,11 +385,10 @@ asio::awaitable<Result<void>> Sandbox::setUpGuest()
                          {"owner", file.owner},
                          {"content", encodeBase64(file.content)}});
     }
-    const double now = std::chrono::duration<double>(utcNow().time_since_epoch()).count();
     const json setup{{"generation", m_record.generation},
                      {"hostName", m_record.name},
-                     {"time", now},
-                     {"entropy", encodeBase64(entropy)},
+                     {"time", secondsNow()},
+                     {"entropy", encodeBase64(freshEntropy())},
                      {"user", {{"name", "agent"}, {"uid", ::getuid()}, {"gid", ::getgid()}, {"home", "/home/agent"}}},
                      {"caPem", authority->certificatePem},
                      {"caSubjectHash", subjectHash(authority->certificatePem)},
@@ -351,11 +397,29 @@ asio::awaitable<Result<void>> Sandbox::setUpGuest()
                      {"files", files},
                      {"dockerAtStart", false}};
     auto answer = co_await m_control->request("POST", "/setup", setup.dump(), 60s);
-    // Taken over after an engine restart: the guest has been set up already.
-    if (!answer && answer.error().code != ErrorCode::AlreadyExists) {
+    // Set up already: it was paused, or is taken over from an engine that ended before it could say this.
+    if (!answer && answer.error().code == ErrorCode::AlreadyExists) {
+        co_return co_await renewGuest({});
+    }
+    if (!answer) {
         co_return tl::unexpected(answer.error());
     }
     logDebug("sandbox " + m_record.name, "set up: " + escapeForDisplay(answer.value_or("again"), 200));
+    co_return Result<void>();
+}
+
+/// For a guest that goes on with a memory of before: a new generation, entropy, clock and, where it is another sandbox from now
+/// on, a name.
+asio::awaitable<Result<void>> Sandbox::renewGuest(const std::string& hostName)
+{
+    json renewal{{"generation", m_record.generation}, {"time", secondsNow()}, {"entropy", encodeBase64(freshEntropy())}};
+    if (!hostName.empty()) {
+        renewal["hostName"] = hostName;
+    }
+    auto answer = co_await m_control->request("POST", "/renew", renewal.dump(), 30s);
+    if (!answer) {
+        co_return tl::unexpected(answer.error());
+    }
     co_return Result<void>();
 }
 

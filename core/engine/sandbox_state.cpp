@@ -7,8 +7,8 @@ namespace coldframe::engine {
 
 namespace {
 
-constexpr std::array<std::string_view, 9> kNames = {"absent",   "preparing", "starting", "running", "stopping",
-                                                    "stopped",  "resetting", "removing", "failed"};
+constexpr std::array<std::string_view, 11> kNames = {"absent",   "preparing", "starting", "running", "stopping",
+                                                    "stopped",  "resetting", "removing", "failed",  "pausing", "paused"};
 
 } // namespace
 
@@ -16,14 +16,18 @@ std::optional<SandboxState> nextState(SandboxState state, SandboxEvent event)
 {
     using S = SandboxState;
     using E = SandboxEvent;
-    const bool atRest = state == S::Stopped || state == S::Failed;
+    const bool atRest = isAtRest(state);
     switch (event) {
     case E::Create: return state == S::Absent ? std::optional(S::Stopped) : std::nullopt;
     case E::StartAsked: return atRest ? std::optional(S::Preparing) : std::nullopt;
     case E::Prepared: return state == S::Preparing ? std::optional(S::Starting) : std::nullopt;
     case E::Ready: return state == S::Starting ? std::optional(S::Running) : std::nullopt;
     case E::Adopted: return atRest ? std::optional(S::Starting) : std::nullopt;
-    case E::StopAsked: return state == S::Running ? std::optional(S::Stopping) : std::nullopt;
+    case E::StopAsked:
+        return state == S::Running || state == S::Paused ? std::optional(S::Stopping) : std::nullopt;
+    case E::PauseAsked: return state == S::Running ? std::optional(S::Pausing) : std::nullopt;
+    case E::Frozen: return state == S::Pausing ? std::optional(S::Paused) : std::nullopt;
+    case E::RunsOn: return state == S::Pausing ? std::optional(S::Running) : std::nullopt;
     case E::VmGone:
         if (state == S::Running || state == S::Stopping) {
             return S::Stopped;
@@ -41,6 +45,11 @@ std::optional<SandboxState> nextState(SandboxState state, SandboxEvent event)
         return S::Failed;
     }
     return std::nullopt;
+}
+
+bool isAtRest(SandboxState state)
+{
+    return state == SandboxState::Stopped || state == SandboxState::Failed || state == SandboxState::Paused;
 }
 
 std::string_view stateName(SandboxState state) { return kNames[static_cast<std::size_t>(state)]; }

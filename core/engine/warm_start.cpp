@@ -49,9 +49,7 @@ asio::awaitable<Result<std::string>> WarmStart::keyOf(MachineShape shape)
 {
     auto compute = [&hypervisor = m_hypervisor, shape]() -> Result<std::string> {
         COLDFRAME_TRY(const auto info, hypervisor.info());
-        vm::MachineDescription machine = machineOf(shape);
-        return vm::templateKey(machine, shape.diskBytes(), vm::hostFingerprint(info, shape.acceleration) + ";user " +
-                                                                       std::to_string(::getuid()) + " " + std::to_string(::getgid()));
+        return machineKey(machineOf(shape), shape.diskBytes(), info);
     };
     co_return co_await onPool(m_pool, std::move(compute));
 }

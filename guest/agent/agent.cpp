@@ -114,6 +114,8 @@ asio::awaitable<void> Agent::control(channel::StreamPtr stream)
         co_await prepare(stream);
     } else if (method == "POST" && path == "/setup") {
         co_await setup(stream);
+    } else if (method == "POST" && path == "/renew") {
+        co_await renew(stream);
     } else if (method == "POST" && path == "/exec") {
         co_await m_execs.serve(stream);
     } else if (method == "POST" && path == "/flush") {
@@ -235,6 +237,27 @@ asio::awaitable<void> Agent::setup(channel::StreamPtr stream)
                                   {"servicesSeconds", secondsBetween(applied, std::chrono::steady_clock::now())}}
                                  .dump();
     co_await answer(stream, "200", took);
+}
+
+asio::awaitable<void> Agent::renew(channel::StreamPtr stream)
+{
+    const auto body = co_await channel::readBody(*stream, 16 * 1024);
+    const auto request = body ? parseRenewRequest(*body) : Result<RenewRequest>(tl::unexpected(body.error()));
+    if (m_state != State::Ready) {
+        co_await answer(stream, "409", "{}");
+        co_return;
+    }
+    const auto renewed = request ? applyRenewal(m_options.root, *request) : Result<void>(tl::unexpected(request.error()));
+    if (!renewed) {
+        logError("renew", renewed.error().message + " " + renewed.error().detail);
+        co_await answer(stream, renewed.error());
+        co_return;
+    }
+    m_setup->generation = request->generation;
+    if (!request->hostName.empty()) {
+        m_setup->hostName = request->hostName;
+    }
+    co_await answer(stream, "200", "{}");
 }
 
 asio::awaitable<void> Agent::trust(channel::StreamPtr stream)

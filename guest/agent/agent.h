@@ -52,6 +52,7 @@ private:
     asio::awaitable<void> bulk(channel::StreamPtr stream);
     asio::awaitable<void> prepare(channel::StreamPtr stream);
     asio::awaitable<void> setup(channel::StreamPtr stream);
+    asio::awaitable<void> renew(channel::StreamPtr stream);
     asio::awaitable<void> shutdown(channel::StreamPtr stream);
     asio::awaitable<void> trust(channel::StreamPtr stream);
     asio::awaitable<void> syncWorkspace(channel::StreamPtr stream);

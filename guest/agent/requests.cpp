@@ -169,15 +169,15 @@ PrepareRequest prepareRequest(const Json& object)
     return request;
 }
 
-SetupRequest setupRequest(const Json& object)
+RenewRequest renewRequest(const Json& object)
 {
-    SetupRequest request;
+    RenewRequest request;
     request.generation = text(object.at("generation"), 128);
     if (!isWord(request.generation, 128)) {
         throw Bad{"generation must be a short word"};
     }
-    request.hostName = textOr(object, "hostName", "coldframe", 63);
-    if (!isWord(request.hostName, 63)) {
+    request.hostName = textOr(object, "hostName", "", 63);
+    if (!request.hostName.empty() && !isWord(request.hostName, 63)) {
         throw Bad{"hostName must be a short word"};
     }
     if (const auto time = object.find("time"); time != object.end()) {
@@ -190,6 +190,17 @@ SetupRequest setupRequest(const Json& object)
         }
     }
     request.entropy = base64(object, "entropy", 4096);
+    return request;
+}
+
+SetupRequest setupRequest(const Json& object)
+{
+    SetupRequest request;
+    RenewRequest renewed = renewRequest(object);
+    request.generation = std::move(renewed.generation);
+    request.hostName = renewed.hostName.empty() ? "coldframe" : std::move(renewed.hostName);
+    request.time = renewed.time;
+    request.entropy = std::move(renewed.entropy);
     const PrepareRequest user = prepareRequest(object);
     request.userName = "agent";
     request.uid = user.uid;
@@ -251,6 +262,11 @@ Result<ExecRequest> parseExecRequest(std::string_view json)
 Result<PrepareRequest> parsePrepareRequest(std::string_view json)
 {
     return parsed<PrepareRequest>(json, "prepare", prepareRequest);
+}
+
+Result<RenewRequest> parseRenewRequest(std::string_view json)
+{
+    return parsed<RenewRequest>(json, "renew", renewRequest);
 }
 
 Result<SetupRequest> parseSetupRequest(std::string_view json)

@@ -60,6 +60,15 @@ struct SetupRequest
     bool dockerAtStart = false;
 };
 
+/// What a guest that was frozen, or that slept, has to be told.
+struct RenewRequest
+{
+    std::string generation;
+    std::string hostName; ///< empty: as before
+    double time = 0;      ///< unix seconds
+    std::string entropy;
+};
+
 /// What a template is prepared for.
 struct PrepareRequest
 {
@@ -70,6 +79,7 @@ struct PrepareRequest
 
 Result<PrepareRequest> parsePrepareRequest(std::string_view json);
 Result<ExecRequest> parseExecRequest(std::string_view json);
+Result<RenewRequest> parseRenewRequest(std::string_view json);
 Result<SetupRequest> parseSetupRequest(std::string_view json);
 
 } // namespace coldframe::guest

@@ -185,19 +185,24 @@ Result<void> makeWorkspace(const fs::path& root, const std::string& path, const 
     return {};
 }
 
-Result<Account> applySetup(const fs::path& root, const SetupRequest& request)
+Result<void> applyRenewal(const fs::path& root, const RenewRequest& request)
 {
-    const bool system = root == "/";
-    if (system) {
+    if (root == "/") {
         if (!request.entropy.empty()) {
             COLDFRAME_CHECK(creditEntropy(request.entropy));
         }
         setClock(request.time);
-        if (::sethostname(request.hostName.c_str(), request.hostName.size()) != 0) {
+        if (!request.hostName.empty() && ::sethostname(request.hostName.c_str(), request.hostName.size()) != 0) {
             logWarning("setup", "the host name cannot be set");
         }
     }
-    COLDFRAME_CHECK(nameMachine(root, request.hostName));
+    return request.hostName.empty() ? Result<void>() : nameMachine(root, request.hostName);
+}
+
+Result<Account> applySetup(const fs::path& root, const SetupRequest& request)
+{
+    const RenewRequest identity{request.generation, request.hostName, request.time, request.entropy};
+    COLDFRAME_CHECK(applyRenewal(root, identity));
     Account wanted;
     wanted.name = request.userName;
     wanted.uid = request.uid;

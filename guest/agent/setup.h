@@ -15,6 +15,10 @@ namespace coldframe::guest {
 /// entropy) is left alone.
 Result<Account> applySetup(const std::filesystem::path& root, const SetupRequest& request);
 
+/// What a guest that was frozen and came back, or whose host slept, gets anew: randomness and clock and, where it is another
+/// sandbox from now on, its name and machine id. `root` as for applySetup().
+Result<void> applyRenewal(const std::filesystem::path& root, const RenewRequest& request);
+
 /// Adds PEM certificates to the system's store under `name`: the source folder for update-ca-certificates and
 /// at once the bundle. Doing it twice changes nothing.
 Result<void> installTrust(const std::filesystem::path& root, std::string_view name, std::string_view pem);

@@ -63,6 +63,14 @@
         <source>Looking for changes</source>
         <translation>Änderungen werden gesucht</translation>
     </message>
+    <message>
+        <source>being paused</source>
+        <translation>wird angehalten</translation>
+    </message>
+    <message>
+        <source>paused</source>
+        <translation>angehalten</translation>
+    </message>
 </context>
 <context>
     <name>ask</name>
@@ -980,6 +988,10 @@ Erhalten: der Arbeitsordner %1 auf diesem Rechner.</translation>
         <source>Remove Anyway</source>
         <translation>Trotzdem entfernen</translation>
     </message>
+    <message>
+        <source>Pausing</source>
+        <translation>Wird angehalten</translation>
+    </message>
 </context>
 <context>
     <name>coldframe::ui::SandboxDelegate</name>
@@ -1067,6 +1079,18 @@ Erhalten: der Arbeitsordner %1 auf diesem Rechner.</translation>
     <message>
         <source>Emulated, not run by KVM: slower, and no security boundary.</source>
         <translation>Emuliert, nicht mit KVM: langsamer und keine Sicherheitsgrenze.</translation>
+    </message>
+    <message>
+        <source>Pause</source>
+        <translation>Anhalten</translation>
+    </message>
+    <message>
+        <source>Freezes it: programs go on where they were when it is resumed.</source>
+        <translation>Friert sie ein: Programme laufen später dort weiter, wo sie waren.</translation>
+    </message>
+    <message>
+        <source>Resume</source>
+        <translation>Fortsetzen</translation>
     </message>
 </context>
 <context>
@@ -1309,6 +1333,14 @@ Erhalten: der Arbeitsordner %1 auf diesem Rechner.</translation>
     <message>
         <source>Network</source>
         <translation>Netzwerk</translation>
+    </message>
+    <message>
+        <source>Pause</source>
+        <translation>Anhalten</translation>
+    </message>
+    <message>
+        <source>Resume</source>
+        <translation>Fortsetzen</translation>
     </message>
 </context>
 <context>

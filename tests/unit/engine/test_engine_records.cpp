@@ -94,6 +94,42 @@ private slots:
         QVERIFY(!fs::exists(store.folderOf(sample().id)));
     }
 
+    void aMemoryIsOfUseOnlyWithItsDiskAsItWas()
+    {
+        const RecordStore store(m_folder->path().toStdString());
+        SandboxRecord record = sample();
+        const auto disk = store.diskOf(record.id, record.diskId);
+        QVERIFY(store.save(record));
+        QVERIFY(!store.hasMemory(record));
+        std::ofstream(disk) << "disk";
+        std::ofstream(store.memoryOf(record.id)) << "memory";
+        std::ofstream(store.folderOf(record.id) / "memory.new") << "half";
+        QVERIFY(!store.hasMemory(record)); // no pause wrote its stamp
+        record.pausedDisk = diskStamp(disk);
+        QVERIFY(store.hasMemory(record));
+        QVERIFY(store.save(record));
+        std::vector<std::string> problems;
+        QVERIFY(store.hasMemory(store.loadAll(problems).at(0)));
+        QVERIFY(!fs::exists(store.folderOf(record.id) / "memory.new"));
+        std::ofstream(disk, std::ios::app) << "!";
+        QVERIFY(!store.hasMemory(record));
+        record.pausedDisk.clear();
+        QVERIFY(store.save(record));
+        QCOMPARE(store.loadAll(problems).size(), 1u);
+        QVERIFY(!fs::exists(store.memoryOf(record.id)));
+    }
+
+    void aDiskOfBeforeDisksHadIdsIsKept()
+    {
+        const RecordStore store(m_folder->path().toStdString());
+        const SandboxRecord record = sample();
+        QVERIFY(store.save(record));
+        std::ofstream(store.folderOf(record.id) / "disk.qcow2") << "work";
+        std::vector<std::string> problems;
+        QCOMPARE(store.loadAll(problems).size(), 1u);
+        QCOMPARE(*readFile(store.diskOf(record.id, record.diskId)), std::string("work"));
+    }
+
     void namesAreChecked()
     {
         for (const char* good : {"a", "claude-x", "A.b_c-9"}) {

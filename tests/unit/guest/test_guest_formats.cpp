@@ -105,6 +105,11 @@ private slots:
         QVERIFY(!parseSetupRequest(R"({"generation":"g","user":{"name":"root"}})"));
         QVERIFY(!parseSetupRequest(R"({"generation":"g","workspaces":[{"path":"/a/../etc"}]})"));
         QVERIFY(!parseSetupRequest(R"({"generation":"g","files":[{"path":"/x","mode":2541}]})")); // setuid
+        const auto renewed = parseRenewRequest(R"({"generation":"g","time":1800000000.5,"entropy":"AAAA"})");
+        QVERIFY(renewed && renewed->hostName.empty() && renewed->entropy.size() == 3 && renewed->time == 1800000000.5);
+        QVERIFY(!parseRenewRequest(R"({"time":1800000000})"));
+        QVERIFY(!parseRenewRequest(R"({"generation":"g","time":-1})"));
+        QVERIFY(!parseRenewRequest(R"({"generation":"g","hostName":"a b"})"));
     }
 
     void accountsKeepEverybodyElse()
