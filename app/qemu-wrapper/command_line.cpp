@@ -93,7 +93,7 @@ Result<Needs> needsOf(const std::vector<std::string>& arguments)
             needs.isProbe = value == "none" || value.rfind("none,", 0) == 0;
         } else if (option == "-accel") {
             needs.usesKvm = needs.usesKvm || value.rfind("kvm", 0) == 0;
-        } else if (option == "-kernel" || option == "-initrd") {
+        } else if (option == "-kernel" || option == "-initrd" || option == "-bios") {
             needs.readable.push_back(value);
         } else if (option == "-blockdev") {
             COLDFRAME_CHECK(addBlockNode(nodes, value));

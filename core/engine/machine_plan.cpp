@@ -3,6 +3,7 @@
 
 #include "base/paths.h"
 #include "vm/acceleration.h"
+#include "vm/firmware.h"
 #include "vm/template_key.h"
 
 #include <unistd.h>
@@ -21,6 +22,7 @@ vm::MachineDescription machineOf(const MachineShape& shape)
 {
     vm::MachineDescription machine;
     machine.owner = paths::dataFolder().string();
+    machine.firmware = vm::microvmFirmware();
     machine.kernel = shape.image.kernel;
     machine.initrd = shape.image.initrd;
     machine.backingChain = {baseLayer(shape.image)};

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kMaxSocketPath = sizeof(sockaddr_un::sun_path) - 1;
 constexpr std::size_t kMaxSerial = 20; // virtio-blk's VIRTIO_BLK_ID_BYTES
+constexpr std::uint32_t kInitrdLimitMiB = 2048; // Linux' initrd_addr_max for x86, 0x7fffffff
 
 bool consistsOf(std::string_view text, std::string_view extra, std::size_t maxLength)
 {
@@ -156,6 +157,9 @@ Result<void> check(const MachineDescription& machine)
         return invalid("The title of the machine holds a control character or is not UTF-8.");
     }
     COLDFRAME_CHECK(checkPath("emulator", machine.emulator));
+    if (!machine.firmware.empty()) {
+        COLDFRAME_CHECK(checkPath("firmware", machine.firmware));
+    }
     COLDFRAME_CHECK(checkPath("kernel", machine.kernel));
     COLDFRAME_CHECK(checkPath("initrd", machine.initrd));
     COLDFRAME_CHECK(checkPath("disk", machine.overlay));
@@ -238,6 +242,13 @@ void writePort(Writer& xml, const char* name, int number, const std::filesystem:
     xml.line("    </channel>");
 }
 
+/// SeaBIOS keeps its tables (ACPI's too) at the end of the memory. QEMU's boot ROM lays the initrd below them, except when
+/// memory ends just where Linux allows an initrd to end: then it lays it over them, and the guest dies before its first line.
+std::uint32_t memoryOf(const MachineDescription& machine)
+{
+    return machine.firmware.empty() && machine.memoryMiB == kInitrdLimitMiB ? kInitrdLimitMiB - 1 : machine.memoryMiB;
+}
+
 void writeCpu(Writer& xml, Acceleration acceleration)
 {
     if (acceleration == Acceleration::Emulate) {
@@ -317,11 +328,14 @@ Result<std::string> domainXml(const MachineDescription& machine)
     xml.line("    <coldframe:sandbox xmlns:coldframe='%' id='%' generation='%' owner='%'/>",
              {kMetadataNamespace, machine.sandboxId, machine.generation, encode(machine.owner)});
     xml.line("  </metadata>");
-    xml.line("  <memory unit='MiB'>%</memory>", {std::to_string(machine.memoryMiB)});
+    xml.line("  <memory unit='MiB'>%</memory>", {std::to_string(memoryOf(machine))});
     // More than one emulated CPU shows races in QEMU's atomics.
     xml.line("  <vcpu>%</vcpu>", {std::to_string(emulated ? 1 : machine.vcpus)});
     xml.line("  <os>");
     xml.line("    <type arch='x86_64' machine='microvm'>hvm</type>");
+    if (!machine.firmware.empty()) {
+        xml.line("    <loader type='rom'>%</loader>", {machine.firmware.native()});
+    }
     xml.line("    <kernel>%</kernel>", {machine.kernel.native()});
     xml.line("    <initrd>%</initrd>", {machine.initrd.native()});
     xml.line("    <cmdline>%</cmdline>", {kernelCommandLine(machine)});

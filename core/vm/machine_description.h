@@ -34,6 +34,7 @@ struct MachineDescription
     std::string generation{}; ///< of the disk's content at this start (hex); kept in the domain's metadata
     std::string uuid{};       ///< 8-4-4-4-12 hex; empty: libvirt makes one
 
+    std::filesystem::path firmware{}; ///< runs before the kernel: microvmFirmware(). Empty: whichever QEMU takes by itself
     std::filesystem::path kernel{};
     std::filesystem::path initrd{};
     std::vector<std::string> kernelArguments{}; ///< added to those this module needs itself; no white space inside

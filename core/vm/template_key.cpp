@@ -2,6 +2,7 @@
 #include "vm/template_key.h"
 
 #include "vm/domain_xml.h"
+#include "vm/firmware.h"
 
 #include <array>
 #include <fstream>
@@ -59,6 +60,7 @@ std::string sha256(const std::string& text)
 std::string hostFingerprint(const HypervisorInfo& info, Acceleration acceleration)
 {
     std::string text = "libvirt " + info.libvirtVersion + ";qemu " + info.hypervisorVersion + ";" + stampOf(info.emulator);
+    text += stampOf(microvmFirmware());
     for (const char* daemon : kDaemons) {
         text += stampOf(daemon);
     }

@@ -6,6 +6,7 @@
 #include "channel/connection.h"
 #include "channel/exec_frames.h"
 #include "vm/acceleration.h"
+#include "vm/firmware.h"
 #include "vm/libvirt_hypervisor.h"
 #include "vm/qcow2.h"
 
@@ -219,6 +220,7 @@ private slots:
         machine.sandboxId = "test" + randomHex(4);
         machine.owner = folder.string();
         machine.generation = "00ff";
+        machine.firmware = microvmFirmware();
         machine.kernel = image / "vmlinuz";
         machine.initrd = image / "initrd.img";
         machine.overlay = folder / "disk.qcow2";

@@ -4,6 +4,7 @@
 #include "base/random.h"
 #include "base/unique_fd.h"
 #include "vm/acceleration.h"
+#include "vm/firmware.h"
 #include "vm/libvirt_hypervisor.h"
 #include "vm/qcow2.h"
 
@@ -141,6 +142,7 @@ private:
         result.title = "a <title> & more";
         result.owner = m_owner;
         result.generation = randomHex(8);
+        result.firmware = microvmFirmware();
         result.kernel = m_guest / "vmlinuz";
         result.initrd = m_guest / "initrd.img";
         result.overlay = m_folder / (result.sandboxId + ".qcow2");
@@ -252,6 +254,19 @@ private slots:
         QVERIFY(hypervisor.domains()->empty());
         const auto console = readFile(description.consoleLog);
         QVERIFY(console && console->find("tiny guest ready") != std::string::npos);
+    }
+
+    /// Where that is SeaBIOS (Debian 13) and memory ends at 2 GiB, the initrd would lie over the firmware's tables.
+    void startsWithTwoGibibytesAndQemusOwnFirmware()
+    {
+        LibvirtHypervisor hypervisor(m_owner);
+        auto description = machine();
+        description.firmware.clear();
+        description.memoryMiB = 2048;
+        require(hypervisor.start(description));
+        const auto disks = talk(description.controlSocket, "disks\n", "end\n");
+        QCOMPARE(disks.value_or(""), std::string("vda coldframe-root 262144 ro=0\nvdb agent 2048 ro=1\nend\n"));
+        require(hypervisor.destroy(description.sandboxId));
     }
 
     void reportsAKilledQemu()

@@ -17,6 +17,7 @@ MachineDescription sample()
     machine.owner = "/home/user/.local/share/coldframe";
     machine.generation = "00ff00ff";
     machine.uuid = "45a82058-911b-4da6-ad62-6f0595095a2f";
+    machine.firmware = "/usr/share/qemu/qboot.rom";
     machine.kernel = "/data/images/base-aa/vmlinuz";
     machine.initrd = "/data/images/base-aa/initrd.img";
     machine.overlay = "/data/sandboxes/0123abcd/disk.qcow2";
@@ -77,6 +78,31 @@ private slots:
         QVERIFY(!accelerated.contains("cx16"));
     }
 
+    void memoryDoesNotEndWhereTheInitrdWouldHitTheFirmware_data()
+    {
+        QTest::addColumn<QByteArray>("firmware");
+        QTest::addColumn<quint32>("wanted");
+        QTest::addColumn<QByteArray>("given");
+        QTest::newRow("qboot, 2 GiB") << QByteArray("/usr/share/qemu/qboot.rom") << 2048u << QByteArray("2048");
+        QTest::newRow("QEMU's own, 2 GiB") << QByteArray() << 2048u << QByteArray("2047");
+        QTest::newRow("QEMU's own, less") << QByteArray() << 2046u << QByteArray("2046");
+        QTest::newRow("QEMU's own, more") << QByteArray() << 4096u << QByteArray("4096");
+    }
+    /// SeaBIOS, which Debian 13's QEMU takes by itself, has its tables at the end of the memory.
+    void memoryDoesNotEndWhereTheInitrdWouldHitTheFirmware()
+    {
+        QFETCH(QByteArray, firmware);
+        QFETCH(quint32, wanted);
+        QFETCH(QByteArray, given);
+        auto machine = sample();
+        machine.firmware = firmware.toStdString();
+        machine.memoryMiB = wanted;
+        const QString xml = QString::fromStdString(*domainXml(machine));
+        QVERIFY2(xml.contains("<memory unit='MiB'>" + given + "</memory>"), qPrintable(xml));
+        QCOMPARE(xml.contains("<loader type='rom'>" + firmware + "</loader>"), !firmware.isEmpty());
+        QCOMPARE(xml.contains("<loader"), !firmware.isEmpty());
+    }
+
     void thereIsNoNetworkCard()
     {
         const QString xml = QString::fromStdString(*domainXml(sample()));
@@ -132,7 +158,7 @@ private slots:
     void refusesWhatXmlOrLibvirtCannotHold()
     {
         QFETCH(QByteArray, path);
-        for (auto member : {&MachineDescription::overlay, &MachineDescription::kernel, &MachineDescription::initrd,
+        for (auto member : {&MachineDescription::overlay, &MachineDescription::firmware, &MachineDescription::kernel, &MachineDescription::initrd,
                             &MachineDescription::emulator, &MachineDescription::netSocket}) {
             auto machine = sample();
             machine.*member = path.toStdString();

@@ -19,7 +19,7 @@ std::vector<std::string> machineOptions()
             "-object", R"({"qom-type":"secret","id":"masterKey0","format":"raw","file":"/lib/master-key.aes"})",
             "-machine", "microvm,usb=off,memory-backend=microvm.ram", "-accel", "tcg",
             "-object", R"({"qom-type":"memory-backend-ram","id":"microvm.ram","size":536870912})",
-            "-kernel", "/images/vmlinuz", "-initrd", "/images/initrd.img", "-append", "-kernel /etc/shadow",
+            "-bios", "/share/qboot.rom", "-kernel", "/images/vmlinuz", "-initrd", "/images/initrd.img", "-append", "-kernel /etc/shadow",
             "-blockdev", R"({"driver":"file","filename":"/images/base.qcow2","node-name":"n3"})",
             "-blockdev", R"({"node-name":"f3","read-only":true,"driver":"qcow2","file":"n3","backing":null})",
             "-blockdev", R"({"driver":"file","filename":"/boxes/disk.qcow2","node-name":"n2"})",
@@ -46,7 +46,7 @@ private slots:
         QVERIFY(!needs->isProbe);
         QVERIFY(!needs->usesKvm);
         QCOMPARE(sorted(needs->readable), (std::vector<std::string>{"/dev/urandom", "/images/base.qcow2", "/images/initrd.img",
-                                                                    "/images/vmlinuz", "/lib/master-key.aes"}));
+                                                                    "/images/vmlinuz", "/lib/master-key.aes", "/share/qboot.rom"}));
         QCOMPARE(needs->writable, (std::vector<std::string>{"/boxes/disk.qcow2"}));
     }
 
@@ -84,6 +84,7 @@ private slots:
         QVERIFY(isRefused({"-blockdev", "driver=file,filename=/etc/shadow"}));
         QVERIFY(isRefused({"-object", R"({"qom-type":"memory-backend-file","mem-path":"/x"})"}));
         QVERIFY(isRefused({"-kernel", "relative"}));
+        QVERIFY(isRefused({"-bios", "relative"}));
     }
 
     void theLinkFollowsTheProgramsBehindIt()

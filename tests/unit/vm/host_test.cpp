@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/file.h"
 #include "vm/acceleration.h"
+#include "vm/firmware.h"
 #include "vm/host_resources.h"
 #include "vm/libvirt_errors.h"
 #include "vm/libvirt_hypervisor.h"
@@ -123,6 +124,17 @@ private slots:
     {
         QVERIFY(hostTscKhz() > 500'000 && hostTscKhz() < 10'000'000);
         QCOMPARE(hostTscKhz(), hostTscKhz());
+    }
+
+    void aFirmwareIsAFileThatCanBeRead()
+    {
+        QTemporaryDir place;
+        const std::filesystem::path folder = place.path().toStdString();
+        QVERIFY(writeFileAtomic(folder / "second.rom", "rom", 0644).has_value());
+        QVERIFY(writeFileAtomic(folder / "third.rom", "rom", 0644).has_value());
+        const std::filesystem::path candidates[] = {folder / "missing.rom", folder, folder / "second.rom", folder / "third.rom"};
+        QCOMPARE(firstReadable(candidates).string(), (folder / "second.rom").string());
+        QVERIFY(firstReadable(std::span(candidates).first(2)).empty());
     }
 
     void memoryIsCheckedWithFigures()

@@ -35,6 +35,7 @@ MachineDescription machine()
     m.owner = "/home/someone/.local/share/coldframe";
     m.generation = "11";
     m.uuid = "00000000-0000-4000-8000-000000000001";
+    m.firmware = "/usr/share/qemu/qboot.rom";
     m.kernel = "/images/base-1/vmlinuz";
     m.initrd = "/images/base-1/initrd.img";
     m.overlay = "/sandboxes/1/disk.qcow2";
@@ -174,6 +175,7 @@ private slots:
         QVERIFY(keyOf(own) == key);
 
         const std::vector<std::function<void(MachineDescription&)>> changes{
+            [](auto& m) { m.firmware.clear(); },
             [](auto& m) { m.kernel = "/images/base-2/vmlinuz"; },
             [](auto& m) { m.initrd = "/images/base-2/initrd.img"; },
             [](auto& m) { m.backingChain[0].path = "/images/base-2/base.qcow2"; },
