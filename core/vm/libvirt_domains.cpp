@@ -5,6 +5,7 @@
 #include "vm/libvirt_errors.h"
 #include "vm/libvirt_hypervisor.h"
 #include "vm/memory_feed.h"
+#include "vm/save_image.h"
 #include "vm/session_daemon.h"
 
 #include <csignal>
@@ -124,7 +125,11 @@ Result<DomainHandle> restoreDomain(const LibvirtConnection& usable, const Machin
                                    const std::filesystem::path& memory, std::uint64_t streamOffset)
 {
     const auto fifo = machine.controlSocket.parent_path() / "memory.fifo";
-    COLDFRAME_TRY(const auto feed, MemoryFeed::start(fifo, header, memory, streamOffset));
+    unsigned long version = 0;
+    if (virConnectGetLibVersion(usable.get(), &version) < 0) {
+        return tl::unexpected(translateLibvirtFailure(lastLibvirtFailure(), kStartFailed));
+    }
+    COLDFRAME_TRY(const auto feed, MemoryFeed::start(fifo, header, saveImageOpenings(version), memory, streamOffset));
     if (virDomainRestoreFlags(usable.get(), fifo.c_str(), nullptr, VIR_DOMAIN_SAVE_RUNNING) < 0) {
         return tl::unexpected(translateLibvirtFailure(lastLibvirtFailure(), kStartFailed));
     }

@@ -18,6 +18,7 @@ namespace {
 
 constexpr int kPipeBytes = 1 << 20;
 constexpr int kPollMilliseconds = 50;
+constexpr std::chrono::milliseconds kReaderPause{1};
 
 /// Whether the pipe takes more now; `broken` when nobody reads it any more.
 bool isWritable(int pipe, bool& broken)
@@ -30,7 +31,7 @@ bool isWritable(int pipe, bool& broken)
 
 } // namespace
 
-Result<std::unique_ptr<MemoryFeed>> MemoryFeed::start(const std::filesystem::path& fifo, std::string header,
+Result<std::unique_ptr<MemoryFeed>> MemoryFeed::start(const std::filesystem::path& fifo, const std::string& header, int openings,
                                                       const std::filesystem::path& memory, std::uint64_t offset)
 {
     UniqueFd file(::open(memory.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
@@ -42,11 +43,15 @@ Result<std::unique_ptr<MemoryFeed>> MemoryFeed::start(const std::filesystem::pat
     if (::mkfifo(fifo.c_str(), 0600) != 0) {
         return failErrno("The pipe “" + fifo.string() + "” cannot be made.", errno);
     }
-    return std::unique_ptr<MemoryFeed>(new MemoryFeed(fifo, std::move(header), std::move(file), offset));
+    std::string headers;
+    for (int opening = 0; opening < openings; ++opening) {
+        headers += header;
+    }
+    return std::unique_ptr<MemoryFeed>(new MemoryFeed(fifo, std::move(headers), openings > 1, std::move(file), offset));
 }
 
-MemoryFeed::MemoryFeed(std::filesystem::path fifo, std::string header, UniqueFd memory, std::uint64_t offset)
-    : m_fifo(std::move(fifo)), m_header(std::move(header)), m_memory(std::move(memory)), m_offset(offset),
+MemoryFeed::MemoryFeed(std::filesystem::path fifo, std::string headers, bool comesAgain, UniqueFd memory, std::uint64_t offset)
+    : m_fifo(std::move(fifo)), m_headers(std::move(headers)), m_comesAgain(comesAgain), m_memory(std::move(memory)), m_offset(offset),
       m_thread([this] { topCatchAll("memory feed", [this] { run(); }); })
 {
 }
@@ -74,7 +79,7 @@ void MemoryFeed::run()
             return;
         }
         if (!pipe) {
-            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            std::this_thread::sleep_for(kReaderPause);
         }
     }
     if (!pipe) {
@@ -93,14 +98,17 @@ bool MemoryFeed::send(int pipe)
     while (!m_stop) {
         bool broken = false;
         if (!isWritable(pipe, broken)) {
-            if (broken) {
+            if (broken && !m_comesAgain) {
                 return false;
+            }
+            if (broken) {
+                std::this_thread::sleep_for(kReaderPause);
             }
             continue;
         }
         ssize_t moved = 0;
-        if (sent < m_header.size()) {
-            moved = ::write(pipe, m_header.data() + sent, m_header.size() - sent);
+        if (sent < m_headers.size()) {
+            moved = ::write(pipe, m_headers.data() + sent, m_headers.size() - sent);
             sent += moved > 0 ? static_cast<std::size_t>(moved) : 0;
         } else {
             moved = ::splice(m_memory.get(), &offset, pipe, nullptr, kPipeBytes, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
@@ -108,7 +116,7 @@ bool MemoryFeed::send(int pipe)
                 return true;
             }
         }
-        if (moved < 0 && errno != EAGAIN && errno != EINTR) {
+        if (moved < 0 && errno != EAGAIN && errno != EINTR && !(errno == EPIPE && m_comesAgain)) {
             return false;
         }
     }

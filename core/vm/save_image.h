@@ -14,6 +14,13 @@ namespace coldframe::vm {
 /// byte order), the domain's XML, then QEMU's migration stream.
 constexpr std::size_t kSaveHeaderBytes = 92;
 
+/// How often libvirt of this version (major * 1000000 + minor * 1000 + release) opens a save image to restore it: from 11 on
+/// once for the description alone, and again for QEMU. Each time it reads the header and the XML first.
+constexpr int saveImageOpenings(unsigned long libvirtVersion)
+{
+    return libvirtVersion >= 11'000'000 ? 2 : 1;
+}
+
 /// What a save file says of itself, as far as we use it. Its XML is never read: it is written anew for each restore.
 struct SaveImage
 {

@@ -6,9 +6,11 @@
 
 #include <QTemporaryDir>
 #include <QTest>
+#include <chrono>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
 
 using namespace coldframe;
@@ -25,6 +27,17 @@ std::string readToEnd(const std::filesystem::path& path)
         all.append(buffer, static_cast<std::size_t>(got));
     }
     return all;
+}
+
+std::string readExactly(int fd, std::size_t size)
+{
+    std::string bytes(size, '\0');
+    std::size_t have = 0;
+    for (ssize_t got = 1; have < size && got > 0; have += static_cast<std::size_t>(got > 0 ? got : 0)) {
+        got = ::read(fd, bytes.data() + have, size - have);
+    }
+    bytes.resize(have);
+    return bytes;
 }
 
 MachineDescription machine()
@@ -129,7 +142,7 @@ private slots:
         }
         QVERIFY(writeFileAtomic(folder / "saved", "skipped" + memory).has_value());
         for (int round = 0; round < 3; ++round) {
-            auto feed = MemoryFeed::start(folder / "fifo", "header", folder / "saved", 7);
+            auto feed = MemoryFeed::start(folder / "fifo", "header", 1, folder / "saved", 7);
             QVERIFY(feed.has_value());
             QVERIFY(readToEnd(folder / "fifo") == "header" + memory);
             feed->reset();
@@ -137,15 +150,45 @@ private slots:
         }
     }
 
+    void aFeedIsOpenedTwiceByNewerLibvirts()
+    {
+        QCOMPARE(saveImageOpenings(9'000'000), 1);
+        QCOMPARE(saveImageOpenings(11'003'000), 2);
+        QTemporaryDir place;
+        const std::filesystem::path folder = place.path().toStdString();
+        const std::string header = *saveHeader("<domain/>");
+        const std::string memory(3u << 20, 'm');
+        QVERIFY(writeFileAtomic(folder / "saved", memory).has_value());
+        for (const int pause : {0, 20}) {
+            auto feed = MemoryFeed::start(folder / "fifo", header, 2, folder / "saved", 0);
+            QVERIFY(feed.has_value());
+            {
+                const UniqueFd first(::open((folder / "fifo").c_str(), O_RDONLY | O_CLOEXEC));
+                QVERIFY(readExactly(first.get(), header.size()) == header);
+            }
+            // Time enough for the writer to meet a pipe without a reader.
+            std::this_thread::sleep_for(std::chrono::milliseconds(pause));
+            QVERIFY(readToEnd(folder / "fifo") == header + memory);
+        }
+        // A reader that does not come again holds nothing up.
+        auto left = MemoryFeed::start(folder / "fifo", header, 2, folder / "saved", 0);
+        {
+            const UniqueFd only(::open((folder / "fifo").c_str(), O_RDONLY | O_CLOEXEC));
+            QVERIFY(readExactly(only.get(), header.size()) == header);
+        }
+        left->reset();
+        QVERIFY(!std::filesystem::exists(folder / "fifo"));
+    }
+
     void aFeedThatNobodyReadsEnds()
     {
         QTemporaryDir place;
         const std::filesystem::path folder = place.path().toStdString();
         QVERIFY(writeFileAtomic(folder / "saved", std::string(8u << 20, 'x')).has_value());
-        auto unread = MemoryFeed::start(folder / "fifo", "header", folder / "saved", 0);
+        auto unread = MemoryFeed::start(folder / "fifo", "header", 1, folder / "saved", 0);
         unread->reset();
         // A reader that leaves in the middle is no signal to the process.
-        auto left = MemoryFeed::start(folder / "fifo", "header", folder / "saved", 0);
+        auto left = MemoryFeed::start(folder / "fifo", "header", 1, folder / "saved", 0);
         {
             const UniqueFd reader(::open((folder / "fifo").c_str(), O_RDONLY | O_CLOEXEC));
             char byte = 0;
