@@ -32,6 +32,8 @@ struct Grammar
     ExecOptions exec;
     ListOptions list;
     LifeOptions life;
+    TemplateOptions kept;
+    ForkOptions fork;
     LogOptions log;
     ProxyOptions proxy;
     RuleOptions rule;
@@ -49,6 +51,7 @@ struct Grammar
     void addExec();
     void addLists();
     void addLife(const std::string& name, const std::string& verb, const std::string& text);
+    void addTemplates();
     void addKeys();
     void addNetwork();
     void addPolicy();
@@ -98,6 +101,7 @@ void Grammar::addRun(const std::string& name, const std::string& text)
         ->check(CLI::IsMember({"allow", "deny", "open", "balanced", "locked"}));
     added->add_option("--cpus", run.cpus, "Virtual CPUs")->check(CLI::Range(1, 256));
     added->add_option("-m,--memory", run.memory, "Memory, e.g. 4g");
+    added->add_option("-t,--template", run.fromTemplate, "Start from a template that was saved");
     added->add_flag("--accept-emulation", run.acceptEmulation, "Go on without KVM, with weaker isolation");
     added->add_flag("-q,--quiet", run.quiet, "Print the id only");
     if (isRun) {
@@ -164,6 +168,34 @@ void Grammar::addLife(const std::string& name, const std::string& verb, const st
         added->add_flag("--undo", life.undo, "Bring the disk back that the last reset put aside");
     }
     added->add_flag("-q,--quiet", life.quiet, "Print nothing");
+}
+
+void Grammar::addTemplates()
+{
+    CLI::App* saved = add(&app, "save", "Save a sandbox as a template", [this](EngineLink& e) { return saveCommand(e, kept); });
+    saved->add_option("SANDBOX", kept.sandbox, "Name or id")->required();
+    saved->add_option("NAME", kept.name, "The template's name")->required();
+    saved->add_flag("--memory", kept.memory, "With what runs in it, for going back to that moment");
+    CLI::App* templates = group("template", "Saved sandboxes to start from");
+    addListFlags(add(templates, "ls", "List templates", [this](EngineLink& e) { return templateList(e, list); }));
+    add(templates, "rm", "Remove templates; sandboxes made of them stay whole", [this](EngineLink& e) { return templateRemove(e, names); })
+        ->add_option("NAME", names, "Names")
+        ->required();
+    CLI::App* back = add(&app, "rollback", "Take a sandbox back to a template; the workspace is untouched",
+                         [this](EngineLink& e) { return rollbackCommand(e, kept); });
+    back->add_option("SANDBOX", kept.sandbox, "Name or id")->required();
+    back->add_option("TEMPLATE", kept.name, "The template's name")->required();
+    back->add_flag("-f,--force", kept.force, "Do not ask, do not wait");
+    back->footer("coldframe reset --undo brings the disk back that a rollback put aside.");
+    CLI::App* forked = add(&app, "fork", "Start copies of a sandbox as it is now", [this](EngineLink& engine) {
+        fork.output = list;
+        return forkCommand(engine, fork);
+    });
+    forked->add_option("SANDBOX", fork.sandbox, "Name or id")->required();
+    forked->add_option("-n,--count", fork.count, "How many")->check(CLI::Range(1, 16));
+    forked->add_option("--name", fork.name, "Name of the fork (default: <sandbox>-fork-N)");
+    forked->add_flag("--share", fork.share, "Share the workspace read-only instead of copying it beside the original");
+    forked->add_flag("--json", list.json, "Print JSON");
 }
 
 void Grammar::addKeys()
@@ -309,6 +341,7 @@ Grammar::Grammar(SplitWords split) : words(std::move(split))
     addLife("resume", "resume", "Let paused sandboxes go on where they were");
     addLife("reset", "reset", "Start afresh: a new disk, the workspace untouched");
     addLife("rm", "remove", "Remove sandboxes; the workspace is untouched");
+    addTemplates();
     add(&app, "prune", "Give up the disks that resets put aside", [](EngineLink& engine) { return prune(engine); });
     addKeys();
     addNetwork();

@@ -27,6 +27,7 @@ struct RunOptions
     NetworkFlags network;
     int cpus = 0;       ///< 0: the engine's default
     std::string memory; ///< "": the engine's default
+    std::string fromTemplate;
     bool detached = false;
     bool quiet = false;
     bool acceptEmulation = false;
@@ -70,6 +71,28 @@ struct LifeOptions
 Result<int> lifeCommand(EngineLink& engine, const LifeOptions& options);
 /// Gives up the disks that resets put aside.
 Result<int> prune(EngineLink& engine);
+
+struct TemplateOptions
+{
+    std::string sandbox;
+    std::string name; ///< the template's
+    bool memory = false;
+    bool force = false;
+};
+Result<int> saveCommand(EngineLink& engine, const TemplateOptions& options);
+Result<int> rollbackCommand(EngineLink& engine, const TemplateOptions& options);
+Result<int> templateList(EngineLink& engine, ListOptions options);
+Result<int> templateRemove(EngineLink& engine, const std::vector<std::string>& names);
+
+struct ForkOptions
+{
+    std::string sandbox;
+    std::string name; ///< "": <sandbox>-fork-N
+    int count = 1;
+    bool share = false;
+    ListOptions output;
+};
+Result<int> forkCommand(EngineLink& engine, const ForkOptions& options);
 
 Result<int> keysSet(EngineLink& engine, const std::string& service);
 Result<int> keysList(EngineLink& engine, ListOptions options);

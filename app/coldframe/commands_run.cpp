@@ -129,6 +129,9 @@ Result<json> create(EngineLink& engine, const RunOptions& options, const std::st
     if (!options.memory.empty()) {
         COLDFRAME_TRY(params["memoryMiB"], parseMemory(options.memory));
     }
+    if (!options.fromTemplate.empty()) {
+        params["template"] = options.fromTemplate;
+    }
     if (!agentArguments.empty()) {
         params["agentArguments"] = agentArguments;
     }

@@ -23,8 +23,8 @@
 #include <csignal>
 #include <cstdio>
 #include <mutex>
-#include <set>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <thread>
 #include <unistd.h>
 
@@ -120,7 +120,8 @@ void nameRuntimeFolder()
 
 /// Each new guest program makes a new image folder, and with it new templates; those that no sandbox stands on any more go
 /// (HAZARDS 2). Templates first, for they stand on images.
-void removeUnusedImages(image::ImageStore& store, image::TemplateStore& templates, const engine::RecordStore& records)
+void removeUnusedImages(image::ImageStore& store, image::TemplateStore& templates, const engine::RecordStore& records,
+                        const engine::SnapshotStore& snapshots)
 {
     if (image::ImageStore::Places::standard().isShared) {
         return;
@@ -130,6 +131,9 @@ void removeUnusedImages(image::ImageStore& store, image::TemplateStore& template
     for (const engine::SandboxRecord& record : records.loadAll(problems)) {
         pinned.insert(record.templateId);
         pinned.insert(record.previousDisk.templateId);
+    }
+    for (const engine::Snapshot& snapshot : snapshots.list()) {
+        pinned.insert(snapshot.templateId);
     }
     std::vector<std::string> gone;
     if (const auto current = store.current(); current && problems.empty()) {
@@ -194,6 +198,7 @@ int run(int argc, char** argv)
     const std::unique_ptr<secrets::KeyStore> keyStore = secrets::makeKeychainStore(paths::dataFolder());
     KeyBridge keys(io, application, *keyStore);
     engine::RecordStore store(paths::dataFolder() / "sandboxes");
+    engine::SnapshotStore snapshots(paths::dataFolder() / "snapshots");
     AccelerationChooser acceleration(hypervisor, *settings);
     api::Server* serverPointer = nullptr;
     engine::EngineParts parts{io,
@@ -201,6 +206,7 @@ int run(int argc, char** argv)
                               hypervisor,
                               images,
                               templates,
+                              snapshots,
                               warmStart,
                               agents,
                               keys,
@@ -239,7 +245,7 @@ int run(int argc, char** argv)
         return complain(started.error());
     }
     // The only engine of this user, and not serving yet: nobody is choosing an image meanwhile.
-    removeUnusedImages(imageStore, templates, store);
+    removeUnusedImages(imageStore, templates, store, snapshots);
     serverPointer = &server;
     hypervisor.setEventHandler([&io, &registry](const vm::DomainEvent& event) {
         asio::post(io, [&registry, event] { registry.onDomainEvent(event); });

@@ -17,7 +17,7 @@ agents::Context contextOf(const SandboxRecord& record)
 {
     agents::Context context;
     context.home = kGuestHome;
-    context.workspace = record.workspaces.empty() ? kGuestHome : record.workspaces[0].path.native();
+    context.workspace = record.workspaces.empty() ? kGuestHome : record.workspaces[0].inside().native();
     context.sentinels = record.sentinels;
     return context;
 }

@@ -121,4 +121,13 @@ Result<CertificateAuthority> loadOrMakeCertificateAuthority(const std::filesyste
     return authority;
 }
 
+Result<void> copyCertificateAuthority(const std::filesystem::path& from, const std::filesystem::path& to)
+{
+    COLDFRAME_TRY(std::string key, readFile(from / "ca.key", 65536));
+    Result<void> done = writeFileAtomic(to / "ca.key", key, 0600);
+    wipe(key);
+    COLDFRAME_TRY(const std::string certificate, readFile(from / "ca.pem", 65536));
+    return done ? writeFileAtomic(to / "ca.pem", certificate, 0644) : done;
+}
+
 } // namespace coldframe::engine

@@ -25,4 +25,7 @@ Result<CertificateAuthority> makeCertificateAuthority(const std::string& sandbox
 Result<CertificateAuthority> loadOrMakeCertificateAuthority(const std::filesystem::path& folder,
                                                             const std::string& sandboxName);
 
+/// The same authority for another sandbox: a fork's.
+Result<void> copyCertificateAuthority(const std::filesystem::path& from, const std::filesystem::path& to);
+
 } // namespace coldframe::engine

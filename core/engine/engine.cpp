@@ -27,7 +27,7 @@ Result<std::vector<Workspace>> workspacesFrom(const json& list)
     std::vector<Workspace> workspaces;
     for (const json& item : list) {
         COLDFRAME_TRY(std::string path, api::decodePath(item.at("path").get<std::string>()));
-        workspaces.push_back({std::filesystem::path(path), item.value("readOnly", false)});
+        workspaces.push_back({std::filesystem::path(path), item.value("readOnly", false), {}});
     }
     return workspaces;
 }
@@ -109,6 +109,12 @@ asio::awaitable<Result<json>> Engine::call(std::string method, json params, api:
     }
     if (method == "sandbox.exec" || method == "sandbox.launch" || method == "sandbox.keys") {
         co_return co_await execCall(std::move(method), std::move(params), context);
+    }
+    if (method == "sandbox.fork") {
+        co_return co_await forkCall(std::move(params), context);
+    }
+    if (family == "template" || method == "sandbox.rollback") {
+        co_return co_await templateCall(std::move(method), std::move(params), context);
     }
     if (family == "sandbox") {
         co_return co_await sandboxCall(std::move(method), std::move(params), context);
@@ -193,6 +199,7 @@ asio::awaitable<Result<json>> Engine::engineCall(std::string method, json params
             bytes += freed;
             disks += freed > 0 ? 1 : 0;
         }
+        bytes += m_o.registry.pruneSnapshots();
         co_return json{{"disks", disks}, {"bytes", bytes}};
     }
     if (method == "engine.diagnose") {
@@ -229,6 +236,7 @@ asio::awaitable<Result<json>> Engine::createSandbox(json params, api::CallContex
     request.network.policy = network.value("policy", "");
     request.agentArguments = params.value("agentArguments", std::vector<std::string>());
     request.cpus = params.value("cpus", 0);
+    request.fromTemplate = params.value("template", "");
     request.memoryMiB = params.value("memoryMiB", request.memoryMiB);
     request.diskGiB = params.value("diskGiB", request.diskGiB);
     request.consentEmulation = params.value("consentEmulation", false);
@@ -293,6 +301,7 @@ asio::awaitable<Result<json>> Engine::sandboxCall(std::string method, json param
         done = co_await sandbox->remove(steps, force);
         if (done) {
             m_o.registry.forget(sandbox->record().id);
+            m_o.registry.pruneSnapshots();
             co_return json::object();
         }
     } else {

@@ -39,6 +39,8 @@ private:
 
     Answer engineCall(std::string method, Json params);
     Answer sandboxCall(std::string method, Json params, api::CallContext& context);
+    Answer templateCall(std::string method, Json params, api::CallContext& context);
+    Answer forkCall(Json params, api::CallContext& context);
     Answer createSandbox(Json params, api::CallContext& context);
     Answer execCall(std::string method, Json params, api::CallContext& context);
     Answer policyCall(std::string method, Json params);

@@ -79,6 +79,7 @@ public:
     virtual Result<nlohmann::json> append(const nlohmann::json& connection) = 0;
 };
 
+class SnapshotStore;
 class WarmStart;
 
 /// What every sandbox uses; owned by the engine and outliving them all. io's thread, but for what says otherwise.
@@ -89,6 +90,7 @@ struct EngineParts
     vm::Hypervisor& hypervisor;
     ImageProvider& images;
     image::TemplateStore& templates;
+    SnapshotStore& snapshots;
     WarmStart& warmStart;
     AgentCatalog& agents;
     KeySource& keys;

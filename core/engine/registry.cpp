@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "engine/blocking.h"
+#include "engine/certificate_authority.h"
 #include "engine/deadline.h"
 #include "engine/warm_start.h"
 
@@ -70,6 +71,10 @@ asio::awaitable<void> Registry::load()
     }
     for (const std::string& problem : m_problems) {
         logWarning("engine", problem);
+    }
+    if (m_problems.empty()) {
+        m_parts.snapshots.repair(pinnedSnapshots());
+        pruneSnapshots();
     }
     auto listDomains = [&hypervisor = m_parts.hypervisor] { return hypervisor.domains(); };
     Result<std::vector<vm::Domain>> domains =
@@ -183,14 +188,16 @@ Result<std::shared_ptr<Sandbox>> Registry::create(const CreateRequest& request)
                         ") and emulation is slower and a weaker boundary. To use it all the same, answer yes when asked, or: "
                         "coldframe settings set consentToEmulation=true");
     }
+    std::optional<Snapshot> origin;
+    if (!request.fromTemplate.empty()) {
+        COLDFRAME_TRY(origin, m_parts.snapshots.find(request.fromTemplate));
+    }
+    if (!request.name.empty()) {
+        COLDFRAME_CHECK(checkFreeName(request.name));
+    }
     std::vector<std::string> taken;
     for (const auto& [id, sandbox] : m_sandboxes) {
         taken.push_back(sandbox->record().name);
-        if (sandbox->record().name == request.name) {
-            return fail(ErrorCode::AlreadyExists, "A sandbox named " + request.name +
-                                                      " exists already. Use it with: coldframe run " + request.name +
-                                                      " - or give another --name.");
-        }
     }
     SandboxRecord record;
     record.id = randomHex(8);
@@ -204,6 +211,14 @@ Result<std::shared_ptr<Sandbox>> Registry::create(const CreateRequest& request)
     record.cpus = request.cpus;
     record.memoryMiB = request.memoryMiB;
     record.diskGiB = request.diskGiB;
+    if (origin) {
+        record.imageId = origin->imageId;
+        record.templateId = origin->templateId;
+        record.agentLayer = origin->agent == agent ? origin->agentLayer : std::string();
+        record.snapshotId = origin->id;
+        record.originSnapshot = origin->id;
+        record.diskGiB = std::max(record.diskGiB, origin->diskGiB);
+    }
     record.mode = network.mode;
     record.rules = std::move(network.rules);
     record.provisional = request.provisional;
@@ -219,6 +234,65 @@ Result<std::shared_ptr<Sandbox>> Registry::create(const CreateRequest& request)
     m_sandboxes[sandbox->record().id] = sandbox;
     m_parts.emitEvent({{"type", "sandbox.changed"}, {"sandbox", sandbox->describe()}});
     return sandbox;
+}
+
+Result<void> Registry::checkFreeName(const std::string& name) const
+{
+    COLDFRAME_CHECK(checkSandboxName(name));
+    for (const auto& [id, sandbox] : m_sandboxes) {
+        if (sandbox->record().name == name) {
+            return fail(ErrorCode::AlreadyExists, "A sandbox named " + name + " exists already. Use it with: coldframe run " + name +
+                                                      " - or give another --name.");
+        }
+    }
+    return {};
+}
+
+asio::awaitable<Result<std::shared_ptr<Sandbox>>> Registry::addFork(std::shared_ptr<Sandbox> parent, Snapshot snapshot, std::string name,
+                                                                   std::vector<Workspace> workspaces)
+{
+    if (auto isFree = checkFreeName(name); !isFree) {
+        co_return tl::unexpected(isFree.error());
+    }
+    SandboxRecord record = parent->forkRecord(snapshot);
+    record.id = randomHex(8);
+    record.uuid = makeUuid();
+    record.name = std::move(name);
+    record.workspaces = std::move(workspaces);
+    const std::string id = record.id;
+    Result<void> done = m_parts.store.save(record);
+    const auto fork = std::make_shared<Sandbox>(m_parts, std::move(record));
+    fork->inheritRun(*parent);
+    if (done) {
+        // Programs that run on in its memory trust their parent's authority, and no other.
+        done = copyCertificateAuthority(m_parts.store.folderOf(parent->record().id), m_parts.store.folderOf(id));
+    }
+    if (done) {
+        done = co_await fork->standOn(snapshot, true);
+    }
+    if (!done) {
+        (void)m_parts.store.remove(id);
+        co_return tl::unexpected(done.error());
+    }
+    m_sandboxes[id] = fork;
+    m_parts.emitEvent({{"type", "sandbox.changed"}, {"sandbox", fork->describe()}});
+    co_return fork;
+}
+
+std::set<std::string> Registry::pinnedSnapshots() const
+{
+    std::set<std::string> pinned;
+    for (const auto& [id, sandbox] : m_sandboxes) {
+        const SandboxRecord& record = sandbox->record();
+        pinned.insert({record.snapshotId, record.originSnapshot, record.previousDisk.snapshotId});
+    }
+    return pinned;
+}
+
+std::uintmax_t Registry::pruneSnapshots() const
+{
+    // A record that cannot be read may stand on any of them.
+    return m_problems.empty() ? m_parts.snapshots.prune(pinnedSnapshots()) : 0;
 }
 
 bool Registry::anyActive() const

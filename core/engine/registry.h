@@ -4,6 +4,7 @@
 #include "engine/sandbox.h"
 
 #include <map>
+#include <set>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,6 +22,7 @@ struct CreateRequest
     int cpus = 0;
     int memoryMiB = 2048;
     int diskGiB = 40;
+    std::string fromTemplate; ///< name or id of a snapshot to stand on; empty: the image
     bool consentEmulation = false;
     bool provisional = false; ///< forgotten when its first start fails
 };
@@ -42,6 +44,12 @@ public:
     std::vector<std::shared_ptr<Sandbox>> all() const;
     /// Checks everything, then writes the record; nothing is changed on an error.
     Result<std::shared_ptr<Sandbox>> create(const CreateRequest& request);
+    /// A fork, complete: its record is named and kept, its disk and memory stand on the snapshot. Not started.
+    asio::awaitable<Result<std::shared_ptr<Sandbox>>> addFork(std::shared_ptr<Sandbox> parent, Snapshot snapshot, std::string name,
+                                                              std::vector<Workspace> workspaces);
+    Result<void> checkFreeName(const std::string& name) const;
+    /// Removes snapshots that nothing stands on and nobody named. The bytes.
+    std::uintmax_t pruneSnapshots() const;
     void forget(const std::string& id) { m_sandboxes.erase(id); }
     /// Nothing half-made stays: a sandbox whose first start failed is forgotten.
     asio::awaitable<void> dropProvisional(std::shared_ptr<Sandbox> sandbox);
@@ -51,6 +59,7 @@ public:
     const std::vector<std::string>& problems() const { return m_problems; }
 
 private:
+    std::set<std::string> pinnedSnapshots() const;
     asio::awaitable<void> takeOver(std::shared_ptr<Sandbox> sandbox);
 
     EngineParts& m_parts;

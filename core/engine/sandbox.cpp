@@ -173,8 +173,15 @@ asio::awaitable<Result<void>> Sandbox::bringDown(const Steps& steps, bool force)
 
 asio::awaitable<Result<void>> Sandbox::reset(Steps steps, bool force)
 {
-    const DiskIdentity fresh;
-    co_return co_await changeDisk(steps, force, fresh);
+    DiskIdentity fresh;
+    if (!m_record.originSnapshot.empty()) {
+        auto origin = m_parts.snapshots.find(m_record.originSnapshot);
+        if (!origin) {
+            co_return tl::unexpected(origin.error());
+        }
+        fresh = identityOn(*origin);
+    }
+    co_return co_await changeDisk(steps, force, fresh, std::nullopt);
 }
 
 asio::awaitable<Result<void>> Sandbox::undoReset(Steps steps, bool force)
@@ -184,7 +191,7 @@ asio::awaitable<Result<void>> Sandbox::undoReset(Steps steps, bool force)
     if (wanted.diskId.empty() || !std::filesystem::exists(m_parts.store.diskOf(m_record.id, wanted.diskId), ignored)) {
         co_return fail(ErrorCode::NotFound, "The sandbox " + m_record.name + " has no disk from before a reset.");
     }
-    co_return co_await changeDisk(steps, force, wanted);
+    co_return co_await changeDisk(steps, force, wanted, std::nullopt);
 }
 
 std::uintmax_t Sandbox::forgetPreviousDisk()
@@ -206,7 +213,8 @@ std::uintmax_t Sandbox::forgetPreviousDisk()
 }
 
 /// Ends the sandbox and starts it on another disk, a fresh one when `wanted` names none. The one it had is put aside.
-asio::awaitable<Result<void>> Sandbox::changeDisk(Steps steps, bool force, DiskIdentity wanted)
+/// With a `moment` it goes on from that snapshot's memory, if that can still be used.
+asio::awaitable<Result<void>> Sandbox::changeDisk(Steps steps, bool force, DiskIdentity wanted, std::optional<Snapshot> moment)
 {
     const auto self = shared_from_this();
     co_await waitIdle();
@@ -235,12 +243,14 @@ asio::awaitable<Result<void>> Sandbox::changeDisk(Steps steps, bool force, DiskI
     std::error_code ignored;
     const std::string older = m_record.previousDisk.diskId;
     if (std::filesystem::exists(diskFile(), ignored)) {
-        m_record.previousDisk = {m_record.diskId, m_record.imageId, m_record.templateId, m_record.agentLayer};
+        m_record.previousDisk = {m_record.diskId, m_record.imageId, m_record.templateId, m_record.agentLayer, m_record.snapshotId, m_record.contentId};
     }
     m_record.diskId = wanted.diskId;
     m_record.imageId = wanted.imageId;
     m_record.templateId = wanted.templateId;
     m_record.agentLayer = wanted.agentLayer;
+    m_record.snapshotId = wanted.snapshotId;
+    m_record.contentId = wanted.contentId;
     // A disk that comes back was switched off in the middle: it is merged, and nothing deleted (HAZARDS 1).
     m_record.cleanStop = wanted.diskId.empty();
     transition(SandboxEvent::DiskRemoved);
@@ -252,6 +262,12 @@ asio::awaitable<Result<void>> Sandbox::changeDisk(Steps steps, bool force, DiskI
     m_runKeys = std::move(keys);
     for (const auto& [service, key] : m_runKeys) {
         m_record.runKeys.insert(service);
+    }
+    if (moment) {
+        if (auto stands = co_await standOn(std::move(*moment), true); !stands) {
+            failWith(stands.error());
+            co_return stands;
+        }
     }
     co_return co_await bringUp(steps);
 }
@@ -406,7 +422,7 @@ asio::awaitable<Result<channel::StreamPtr>> Sandbox::exec(json specification)
     specification["environment"] = environment;
     if (!specification.contains("cwd") || specification["cwd"] == "") {
         specification["cwd"] = m_record.workspaces.empty() ? std::string("/home/agent")
-                                                           : api::encodePath(m_record.workspaces[0].path.native());
+                                                           : api::encodePath(m_record.workspaces[0].inside().native());
     }
     co_return co_await m_control->openExec(specification.dump());
 }

@@ -5,10 +5,12 @@
 #include "engine/guest_link.h"
 #include "engine/proxy_link.h"
 #include "engine/sandbox_sync.h"
+#include "engine/snapshot_store.h"
 
 #include <asio/steady_timer.hpp>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 
 namespace coldframe::engine {
@@ -41,6 +43,23 @@ public:
     asio::awaitable<Result<void>> reset(Steps steps, bool force);
     /// Brings the disk back that the last reset put aside; the present one is put aside in its place. NotFound when there is none.
     asio::awaitable<Result<void>> undoReset(Steps steps, bool force);
+    /// Freezes disk and, where it runs and that is wished, memory as a snapshot, on which this sandbox then stands: it is paused
+    /// afterwards if it ran (resume it), else as it was. `whileFrozen` (blocking, on the pool) runs while both stand still.
+    struct SnapshotWish
+    {
+        std::string name; ///< checked; empty: none
+        bool memory = false;
+        std::function<Result<void>()> whileFrozen{};
+    };
+    asio::awaitable<Result<Snapshot>> takeSnapshot(SnapshotWish wish, Steps steps);
+    /// Goes back to the moment of a snapshot that was taken of this sandbox, or on to another's disk. The present disk is put aside.
+    asio::awaitable<Result<void>> rollBack(Snapshot snapshot, Steps steps, bool force);
+    /// A disk on the snapshot for a sandbox that has none, and its memory where that can still be used: it is paused then.
+    asio::awaitable<Result<void>> standOn(Snapshot snapshot, bool withMemory);
+    /// What a fork of this one starts with, but for its id, name and workspaces.
+    SandboxRecord forkRecord(const Snapshot& snapshot) const;
+    /// The keys and rules of the parent's run.
+    void inheritRun(const Sandbox& parent);
     /// Gives up the disk that a reset put aside. The bytes it took.
     std::uintmax_t forgetPreviousDisk();
     asio::awaitable<Result<void>> remove(Steps steps, bool force);
@@ -80,7 +99,11 @@ private:
 
     asio::awaitable<Result<void>> bringUp(Steps steps);
     asio::awaitable<Result<void>> prepareDisk(const Steps& steps, Plan& plan);
+    asio::awaitable<Result<void>> describeMachine(const Steps& steps, Plan& plan);
+    asio::awaitable<Result<void>> addLayers(Plan& plan);
     asio::awaitable<Result<void>> makeDisk(Plan& plan);
+    asio::awaitable<std::vector<std::string>> credentialsInside();
+    asio::awaitable<Result<void>> changeLayer(Snapshot& snapshot);
     asio::awaitable<Result<void>> launch(const Steps& steps, Plan& plan);
     asio::awaitable<Result<void>> bootAndConnect(const Steps& steps, Plan& plan);
     asio::awaitable<Result<void>> connectGuest(const Steps& steps, const Plan& plan, std::chrono::milliseconds within);
@@ -88,7 +111,7 @@ private:
     asio::awaitable<void> endVm();
     asio::awaitable<Result<void>> connectProxy();
     asio::awaitable<Result<void>> setUpGuest();
-    asio::awaitable<Result<void>> renewGuest(const std::string& hostName);
+    asio::awaitable<Result<void>> renewGuest();
     asio::awaitable<Result<void>> takeOver();
     asio::awaitable<Result<void>> freeze(std::filesystem::path file, Steps steps);
     asio::awaitable<Result<void>> flushDisk();
@@ -113,7 +136,7 @@ private:
     std::filesystem::path folder() const { return m_parts.store.folderOf(m_record.id); }
     std::filesystem::path diskFile() const { return m_parts.store.diskOf(m_record.id, m_record.diskId); }
     std::filesystem::path socketFolder() const;
-    asio::awaitable<Result<void>> changeDisk(Steps steps, bool force, DiskIdentity wanted);
+    asio::awaitable<Result<void>> changeDisk(Steps steps, bool force, DiskIdentity wanted, std::optional<Snapshot> moment);
     std::map<std::string, std::string> sentinelEnvironment() const;
 
     EngineParts& m_parts;
@@ -128,6 +151,7 @@ private:
     std::set<std::string> m_blockedHosts; ///< told once per run
     int m_blockedCount = 0;
     std::uint64_t m_policyVersion = 0;
+    std::string m_lostMemory; ///< goes into the notice of the start that follows
     std::string m_notice; ///< what the user should know of the last start, as a sentence
     std::string m_limits; ///< which limits hold for its processes, as a sentence
     bool m_busy = false;

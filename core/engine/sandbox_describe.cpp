@@ -28,7 +28,9 @@ json Sandbox::describe() const
 {
     json workspaces = json::array();
     for (const Workspace& workspace : m_record.workspaces) {
-        workspaces.push_back({{"path", api::encodePath(workspace.path.native())}, {"readOnly", workspace.readOnly}});
+        workspaces.push_back({{"path", api::encodePath(workspace.path.native())},
+                              {"guestPath", api::encodePath(workspace.inside().native())},
+                              {"readOnly", workspace.readOnly}});
     }
     return json{{"id", m_record.id},
                 {"name", m_record.name},

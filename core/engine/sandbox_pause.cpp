@@ -204,7 +204,7 @@ asio::awaitable<void> Sandbox::renewClock()
 {
     const auto self = shared_from_this();
     if (m_record.state == SandboxState::Running && m_control && m_control->isAlive()) {
-        if (auto renewed = co_await renewGuest({}); !renewed) {
+        if (auto renewed = co_await renewGuest(); !renewed) {
             logWarning("sandbox " + m_record.name, "its clock was not set: " + renewed.error().message);
         }
     }

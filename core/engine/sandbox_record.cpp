@@ -91,7 +91,9 @@ std::string recordToJson(const SandboxRecord& r)
 {
     json workspaces = json::array();
     for (const Workspace& workspace : r.workspaces) {
-        workspaces.push_back({{"path", api::encodePath(workspace.path.native())}, {"readOnly", workspace.readOnly}});
+        workspaces.push_back({{"path", api::encodePath(workspace.path.native())},
+                              {"guestPath", api::encodePath(workspace.inside().native())},
+                              {"readOnly", workspace.readOnly}});
     }
     return json{{"version", SandboxRecord::kVersion},
                 {"id", r.id},
@@ -111,11 +113,17 @@ std::string recordToJson(const SandboxRecord& r)
                 {"imageId", r.imageId},
                 {"templateId", r.templateId},
                 {"agentLayer", r.agentLayer},
+                {"snapshotId", r.snapshotId},
+                {"contentId", r.contentId},
+                {"originSnapshot", r.originSnapshot},
+                {"guestName", r.guestName},
                 {"previousDisk",
                  {{"diskId", r.previousDisk.diskId},
                   {"imageId", r.previousDisk.imageId},
                   {"templateId", r.previousDisk.templateId},
-                  {"agentLayer", r.previousDisk.agentLayer}}},
+                  {"agentLayer", r.previousDisk.agentLayer},
+                  {"snapshotId", r.previousDisk.snapshotId},
+                  {"contentId", r.previousDisk.contentId}}},
                 {"machineKey", r.machineKey},
                 {"hostTscKhz", r.hostTscKhz},
                 {"pausedDisk", r.pausedDisk},
@@ -143,7 +151,8 @@ Result<SandboxRecord> recordFromJson(const std::string& text)
         r.uuid = j.at("uuid");
         for (const json& workspace : j.at("workspaces")) {
             COLDFRAME_TRY(std::string path, api::decodePath(workspace.at("path").get<std::string>()));
-            r.workspaces.push_back({fs::path(path), workspace.at("readOnly").get<bool>()});
+            COLDFRAME_TRY(std::string inside, api::decodePath(workspace.value("guestPath", workspace.at("path").get<std::string>())));
+            r.workspaces.push_back({fs::path(path), workspace.at("readOnly").get<bool>(), inside == path ? fs::path() : fs::path(inside)});
         }
         r.agentArguments = j.at("agentArguments").get<std::vector<std::string>>();
         r.cpus = j.at("cpus");
@@ -160,8 +169,13 @@ Result<SandboxRecord> recordFromJson(const std::string& text)
         r.templateId = j.value("templateId", ""); // not in records of before there were templates
         r.agentLayer = j.at("agentLayer");
         if (const auto previous = j.find("previousDisk"); previous != j.end()) {
-            r.previousDisk = {previous->at("diskId"), previous->at("imageId"), previous->at("templateId"), previous->at("agentLayer")};
+            r.previousDisk = {previous->at("diskId"), previous->at("imageId"), previous->at("templateId"), previous->at("agentLayer"),
+                              previous->value("snapshotId", ""), previous->value("contentId", previous->at("diskId").get<std::string>())};
         }
+        r.snapshotId = j.value("snapshotId", "");
+        r.contentId = j.value("contentId", r.diskId);
+        r.originSnapshot = j.value("originSnapshot", "");
+        r.guestName = j.value("guestName", "");
         r.machineKey = j.value("machineKey", "");
         r.hostTscKhz = j.value("hostTscKhz", 0u);
         r.pausedDisk = j.value("pausedDisk", "");

@@ -21,6 +21,8 @@ struct DiskIdentity
     std::string imageId;
     std::string templateId;
     std::string agentLayer;
+    std::string snapshotId{}; ///< of the snapshot that the disk stands on; empty: none
+    std::string contentId{};  ///< whose content it is: what the workspace's ancestor is bound to
 };
 
 /// What is kept of a sandbox on disk (sandboxes/<id>/state.json, written whole or not at all).
@@ -47,6 +49,10 @@ struct SandboxRecord
     std::string imageId;             ///< folder name of the base image the disk stands on; pinned (HAZARDS 2)
     std::string templateId;          ///< of the template whose disk lies between the image and the sandbox's own; empty: none. Pinned
     std::string agentLayer;          ///< absolute path of the agent's layer, or empty
+    std::string snapshotId;          ///< of the snapshot whose disk lies directly under the sandbox's own; empty: none. Pinned
+    std::string contentId;           ///< whose content the disk is: goes over to the disk made when this one is frozen
+    std::string originSnapshot;      ///< what a reset goes back to; empty: the image. Pinned
+    std::string guestName;           ///< the host name that the guest has
     DiskIdentity previousDisk;       ///< the one before the last reset, which can be brought back; diskId empty: none
     std::string machineKey;          ///< of the microVM as last started: what a memory saved of it needs to come back (vm::templateKey())
     std::uint32_t hostTscKhz = 0;    ///< its guest was calibrated with; 0 with KVM

@@ -76,7 +76,7 @@ asio::awaitable<Result<void>> Sandbox::bringUp(Steps steps)
 {
     *m_stopTrying = true;
     m_stopTrying = std::make_shared<bool>(false);
-    m_notice.clear();
+    m_notice = std::exchange(m_lostMemory, {});
     transition(SandboxEvent::StartAsked);
     Plan plan;
     Result<void> done = co_await prepareDisk(steps, plan);
@@ -95,7 +95,7 @@ asio::awaitable<Result<void>> Sandbox::bringUp(Steps steps)
     }
     if (done && m_record.state == SandboxState::Starting) {
         transition(SandboxEvent::Ready);
-        if (plan.freshDisk && !plan.warm) {
+        if (plan.freshDisk && !plan.warm && m_record.snapshotId.empty()) {
             m_parts.warmStart.want(plan.shape);
         }
         co_return done;
@@ -136,7 +136,8 @@ asio::awaitable<void> Sandbox::endVm()
     clearSockets();
 }
 
-asio::awaitable<Result<void>> Sandbox::prepareDisk(const Steps& steps, Plan& plan)
+/// The machine on the image, with the agent's layer, before it has a disk.
+asio::awaitable<Result<void>> Sandbox::describeMachine(const Steps& steps, Plan& plan)
 {
     Result<AgentPlan> agent = m_parts.agents.plan(m_record);
     if (!agent) {
@@ -171,19 +172,50 @@ asio::awaitable<Result<void>> Sandbox::prepareDisk(const Steps& steps, Plan& pla
         plan.shape.agentSlot = *slot;
     }
     plan.machine = machineOf(plan.shape);
+    co_return Result<void>();
+}
+
+/// What lies between the image and the sandbox's own disk: a template's disk, and snapshots on it.
+asio::awaitable<Result<void>> Sandbox::addLayers(Plan& plan)
+{
+    using Layers = std::vector<vm::ReadOnlyDisk>;
+    auto find = [&parts = m_parts, templateId = m_record.templateId, snapshotId = m_record.snapshotId]() -> Result<Layers> {
+        Layers layers;
+        COLDFRAME_TRY(const auto snapshots, parts.snapshots.chain(snapshotId));
+        for (const Snapshot& snapshot : snapshots) {
+            layers.push_back({parts.snapshots.diskOf(snapshot.id), vm::DiskFormat::Qcow2, {}});
+        }
+        if (!templateId.empty()) {
+            COLDFRAME_TRY(const image::Template pinned, parts.templates.pinned(templateId));
+            layers.push_back({pinned.disk, vm::DiskFormat::Qcow2, {}});
+        }
+        return layers;
+    };
+    Result<Layers> layers = co_await onPool(m_parts.pool, std::move(find));
+    if (!layers) {
+        co_return tl::unexpected(layers.error());
+    }
+    auto& chain = plan.machine.backingChain;
+    chain.insert(chain.begin(), layers->begin(), layers->end());
+    co_return Result<void>();
+}
+
+asio::awaitable<Result<void>> Sandbox::prepareDisk(const Steps& steps, Plan& plan)
+{
+    if (auto described = co_await describeMachine(steps, plan); !described) {
+        co_return described;
+    }
     std::error_code ignored;
     plan.freshDisk = m_record.imageId.empty() || !std::filesystem::exists(diskFile(), ignored);
     if (plan.freshDisk) {
-        plan.warm = co_await m_parts.warmStart.find(plan.shape);
+        if (m_record.snapshotId.empty()) {
+            m_record.templateId.clear();
+            plan.warm = co_await m_parts.warmStart.find(plan.shape);
+        }
         co_return co_await makeDisk(plan);
     }
-    if (!m_record.templateId.empty()) {
-        auto findTemplate = [&store = m_parts.templates, id = m_record.templateId] { return store.pinned(id); };
-        Result<image::Template> pinned = co_await onPool(m_parts.pool, std::move(findTemplate));
-        if (!pinned) {
-            co_return tl::unexpected(pinned.error());
-        }
-        plan.machine.backingChain.insert(plan.machine.backingChain.begin(), {pinned->disk, vm::DiskFormat::Qcow2, {}});
+    if (auto layered = co_await addLayers(plan); !layered) {
+        co_return layered;
     }
     if (!m_record.pausedDisk.empty()) {
         const std::string why = co_await unusableMemory(plan);
@@ -209,6 +241,10 @@ asio::awaitable<Result<void>> Sandbox::makeDisk(Plan& plan)
     if (plan.warm) {
         plan.machine.backingChain.insert(plan.machine.backingChain.begin(), {plan.warm->disk, vm::DiskFormat::Qcow2, {}});
         plan.machine.hostTscKhz = plan.warm->hostTscKhz;
+    } else if (!m_record.snapshotId.empty()) {
+        if (auto layered = co_await addLayers(plan); !layered) {
+            co_return layered;
+        }
     }
     // The record names the new disk only when it is there; until then nothing refers to the file.
     const std::string diskId = randomHex(16);
@@ -222,8 +258,11 @@ asio::awaitable<Result<void>> Sandbox::makeDisk(Plan& plan)
         co_return made;
     }
     m_record.imageId = plan.shape.image.id;
-    m_record.templateId = plan.warm ? plan.warm->id : std::string();
+    if (m_record.snapshotId.empty()) {
+        m_record.templateId = plan.warm ? plan.warm->id : std::string();
+    }
     m_record.diskId = diskId;
+    m_record.contentId = diskId;
     m_record.cleanStop = true;
     m_record.generation = randomHex(8);
     co_return save();
@@ -376,7 +415,7 @@ asio::awaitable<Result<void>> Sandbox::setUpGuest()
     wipe(authority->privateKeyPem);
     json workspaces = json::array();
     for (const Workspace& workspace : m_record.workspaces) {
-        workspaces.push_back({{"path", api::encodePath(workspace.path.native())}, {"readOnly", workspace.readOnly}});
+        workspaces.push_back({{"path", api::encodePath(workspace.inside().native())}, {"readOnly", workspace.readOnly}});
     }
     json files = json::array();
     for (const SeedFile& file : plan->files) {
@@ -399,27 +438,29 @@ asio::awaitable<Result<void>> Sandbox::setUpGuest()
     auto answer = co_await m_control->request("POST", "/setup", setup.dump(), 60s);
     // Set up already: it was paused, or is taken over from an engine that ended before it could say this.
     if (!answer && answer.error().code == ErrorCode::AlreadyExists) {
-        co_return co_await renewGuest({});
+        co_return co_await renewGuest();
     }
     if (!answer) {
         co_return tl::unexpected(answer.error());
     }
+    m_record.guestName = m_record.name;
     logDebug("sandbox " + m_record.name, "set up: " + escapeForDisplay(answer.value_or("again"), 200));
     co_return Result<void>();
 }
 
 /// For a guest that goes on with a memory of before: a new generation, entropy, clock and, where it is another sandbox from now
 /// on, a name.
-asio::awaitable<Result<void>> Sandbox::renewGuest(const std::string& hostName)
+asio::awaitable<Result<void>> Sandbox::renewGuest()
 {
     json renewal{{"generation", m_record.generation}, {"time", secondsNow()}, {"entropy", encodeBase64(freshEntropy())}};
-    if (!hostName.empty()) {
-        renewal["hostName"] = hostName;
+    if (m_record.guestName != m_record.name) {
+        renewal["hostName"] = m_record.name;
     }
     auto answer = co_await m_control->request("POST", "/renew", renewal.dump(), 30s);
     if (!answer) {
         co_return tl::unexpected(answer.error());
     }
+    m_record.guestName = m_record.name;
     co_return Result<void>();
 }
 

@@ -109,7 +109,7 @@ asio::awaitable<Result<void>> SandboxSync::start(GuestLink& bulk, const SandboxR
             co_return tl::unexpected(session.error());
         }
         root->session = std::move(*session);
-        auto stream = co_await bulk.openSync(api::encodePath(root->path));
+        auto stream = co_await bulk.openSync(api::encodePath(workspace.inside().native()));
         if (!stream) {
             co_return tl::unexpected(stream.error());
         }
@@ -119,7 +119,7 @@ asio::awaitable<Result<void>> SandboxSync::start(GuestLink& bulk, const SandboxR
         }
         const auto descriptor = std::make_shared<asio::posix::stream_descriptor>(m_parts.io, pair->first.release());
         asio::co_spawn(m_parts.io, carry(*stream, descriptor), asio::detached);
-        root->session->start(std::move(pair->second), sync::GuestIdentity{record.diskId, record.generation});
+        root->session->start(std::move(pair->second), sync::GuestIdentity{record.contentId, record.generation});
         m_roots.push_back(root);
     }
     co_return Result<void>();

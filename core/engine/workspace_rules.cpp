@@ -102,7 +102,7 @@ Result<std::vector<Workspace>> checkWorkspaces(const std::vector<Workspace>& wan
                                                             " lie in one another. Give only the outer one.");
             }
         }
-        checked.push_back({std::move(path), workspace.readOnly});
+        checked.push_back({std::move(path), workspace.readOnly, {}});
     }
     return checked;
 }

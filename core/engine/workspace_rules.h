@@ -9,11 +9,14 @@
 
 namespace coldframe::engine {
 
-/// A folder the sandbox works on, at the same absolute path inside.
+/// A folder the sandbox works on, at the same absolute path inside; but for a fork's, which is a copy of its parent's and is found there
+/// where the parent's was.
 struct Workspace
 {
     std::filesystem::path path; ///< absolute, canonical (no symlinks, no "..")
     bool readOnly = false;
+    std::filesystem::path guestPath{}; ///< empty: as on the host
+    const std::filesystem::path& inside() const { return guestPath.empty() ? path : guestPath; }
     bool operator==(const Workspace&) const = default;
 };
 

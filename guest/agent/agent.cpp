@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "guest/agent/credential_scan.h"
 #include "guest/agent/encoding.h"
 #include "guest/agent/environment.h"
 #include "guest/agent/setup.h"
@@ -118,6 +119,9 @@ asio::awaitable<void> Agent::control(channel::StreamPtr stream)
         co_await renew(stream);
     } else if (method == "POST" && path == "/exec") {
         co_await m_execs.serve(stream);
+    } else if (method == "GET" && path == "/credentials") {
+        const std::string list = Json{{"files", findCredentials(m_options.root)}}.dump(-1, ' ', true, Json::error_handler_t::replace);
+        co_await answer(stream, "200", list);
     } else if (method == "POST" && path == "/flush") {
         const auto flushed = flushDisks();
         if (flushed) {

@@ -3,7 +3,7 @@
 
 _coldframe() {
     local word="${COMP_WORDS[COMP_CWORD]}" command="${COMP_WORDS[1]}"
-    local commands="run create ls exec stop start pause resume reset rm prune inspect diagnose keys network policy version completion image sync settings engine"
+    local commands="run create ls exec stop start pause resume reset rm save template rollback fork prune inspect diagnose keys network policy version completion image sync settings engine"
     COMPREPLY=()
     if [[ $COMP_CWORD -eq 1 ]]; then
         COMPREPLY=($(compgen -W "$commands" -- "$word"))
@@ -21,11 +21,12 @@ _coldframe() {
                 compopt -o dirnames 2>/dev/null
             fi
             ;;
-        exec | stop | start | pause | resume | reset | rm | inspect) words="$(coldframe ls -q 2>/dev/null)" ;;
+        exec | stop | start | pause | resume | reset | rm | inspect | save | rollback | fork) words="$(coldframe ls -q 2>/dev/null)" ;;
         keys) [[ $COMP_CWORD -eq 2 ]] && words="set ls rm import" ;;
         network) if [[ $COMP_CWORD -eq 2 ]]; then words="log proxy"; else words="$(coldframe ls -q 2>/dev/null)"; fi ;;
         policy) [[ $COMP_CWORD -eq 2 ]] && words="ls allow deny rm check mode" ;;
         engine) words="stop" ;;
+        template) if [[ $COMP_CWORD -eq 2 ]]; then words="ls rm"; else words="$(coldframe template ls -q 2>/dev/null)"; fi ;;
         image) words="status build" ;;
         sync) if [[ $COMP_CWORD -eq 2 ]]; then words="status resume trash restore"; else words="$(coldframe ls -q 2>/dev/null)"; fi ;;
         settings) [[ $COMP_CWORD -eq 2 ]] && words="get set" ;;

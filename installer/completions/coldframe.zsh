@@ -4,7 +4,7 @@
 
 _coldframe() {
     local -a commands
-    commands=(run create ls exec stop start pause resume reset rm prune inspect diagnose keys network policy version completion image sync settings engine)
+    commands=(run create ls exec stop start pause resume reset rm save template rollback fork prune inspect diagnose keys network policy version completion image sync settings engine)
     if (( CURRENT == 2 )); then
         compadd -a commands
         return
@@ -17,7 +17,7 @@ _coldframe() {
                 _files -/
             fi
             ;;
-        exec | stop | start | pause | resume | reset | rm | inspect) compadd -- ${(f)"$(coldframe ls -q 2>/dev/null)"} ;;
+        exec | stop | start | pause | resume | reset | rm | inspect | save | rollback | fork) compadd -- ${(f)"$(coldframe ls -q 2>/dev/null)"} ;;
         keys) (( CURRENT == 3 )) && compadd set ls rm import ;;
         network) if (( CURRENT == 3 )); then compadd log proxy; else compadd -- ${(f)"$(coldframe ls -q 2>/dev/null)"}; fi ;;
         policy) (( CURRENT == 3 )) && compadd ls allow deny rm check mode ;;
