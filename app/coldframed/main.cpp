@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/paths.h"
 #include "engine/catalog_adapter.h"
+#include "engine/clock_watch.h"
 #include "engine/connection_record.h"
 #include "engine/engine.h"
 #include "engine/idle_watch.h"
@@ -257,6 +258,7 @@ int run(int argc, char** argv)
         }
     });
     asio::co_spawn(io, registry.load(), asio::detached);
+    asio::co_spawn(io, engine::keepGuestClocks(io, registry), asio::detached);
     asio::co_spawn(io, engine::leaveWhenIdle(io, server, registry, *settings, quit), asio::detached);
 
     std::thread engineThread([&] {
