@@ -113,7 +113,7 @@ private:
     asio::awaitable<Result<void>> setUpGuest();
     asio::awaitable<Result<void>> renewGuest();
     asio::awaitable<Result<void>> takeOver();
-    asio::awaitable<Result<void>> freeze(std::filesystem::path file, Steps steps);
+    asio::awaitable<Result<void>> freeze(std::filesystem::path file, bool durable, Steps steps);
     asio::awaitable<Result<void>> flushDisk();
     asio::awaitable<void> runOn(Error why);
     asio::awaitable<std::string> unusableMemory(const Plan& plan);

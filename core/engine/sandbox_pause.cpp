@@ -42,7 +42,7 @@ asio::awaitable<Result<void>> Sandbox::pause(Steps steps)
     }
     const Operation operation(*this);
     transition(SandboxEvent::PauseAsked);
-    Result<void> frozen = co_await freeze(m_parts.store.memoryOf(m_record.id), steps);
+    Result<void> frozen = co_await freeze(m_parts.store.memoryOf(m_record.id), true, steps);
     if (frozen) {
         m_record.pausedDisk = diskStamp(diskFile());
         m_record.cleanStop = false; // its kernel has the file system mounted
@@ -63,8 +63,8 @@ asio::awaitable<Result<void>> Sandbox::resume(Steps steps)
 }
 
 /// Writes the memory to `file`, complete or not at all, and ends the microVM. When that fails the microVM runs on, its links
-/// made anew; the state is Running then, or Failed where it did not live.
-asio::awaitable<Result<void>> Sandbox::freeze(std::filesystem::path file, Steps steps)
+/// made anew; the state is Running then, or Failed where it did not live. `durable`: it must survive a power cut.
+asio::awaitable<Result<void>> Sandbox::freeze(std::filesystem::path file, bool durable, Steps steps)
 {
     // What is not on the host yet comes when it runs again. Its disk must be whole without its memory (HAZARDS 18).
     if (m_sync.isRunning()) {
@@ -79,8 +79,11 @@ asio::awaitable<Result<void>> Sandbox::freeze(std::filesystem::path file, Steps 
         steps.say("pause", "Saving its memory");
         closeLinks(); // first, so that its kernel knows it: a restored guest finds its ports closed, and waits for the host
         co_await engine::pause(50ms);
-        auto save = [&hypervisor = m_parts.hypervisor, id = m_record.id, unfinished]() -> Result<void> {
+        auto save = [&hypervisor = m_parts.hypervisor, id = m_record.id, unfinished, durable]() -> Result<void> {
             COLDFRAME_CHECK(hypervisor.save(id, unfinished));
+            if (!durable) {
+                return {};
+            }
             const UniqueFd fd(::open(unfinished.c_str(), O_RDONLY | O_CLOEXEC));
             return fd && ::fsync(fd.get()) == 0 ? Result<void>() : failErrno("The saved memory cannot be kept.", errno);
         };

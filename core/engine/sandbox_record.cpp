@@ -202,10 +202,17 @@ std::string diskStamp(const fs::path& disk)
     return std::to_string(status.st_size) + " " + std::to_string(status.st_mtim.tv_sec) + "." + std::to_string(status.st_mtim.tv_nsec);
 }
 
+std::string stampUntilReboot(const fs::path& disk)
+{
+    const std::string stamp = diskStamp(disk);
+    return stamp.empty() ? stamp : stamp + " until " + readFile("/proc/sys/kernel/random/boot_id", 64).value_or("?");
+}
+
 bool RecordStore::hasMemory(const SandboxRecord& record) const
 {
     std::error_code ignored;
-    return !record.pausedDisk.empty() && record.pausedDisk == diskStamp(diskOf(record.id, record.diskId))
+    const fs::path disk = diskOf(record.id, record.diskId);
+    return !record.pausedDisk.empty() && (record.pausedDisk == diskStamp(disk) || record.pausedDisk == stampUntilReboot(disk))
         && fs::exists(memoryOf(record.id), ignored);
 }
 

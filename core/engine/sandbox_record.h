@@ -56,7 +56,7 @@ struct SandboxRecord
     DiskIdentity previousDisk;       ///< the one before the last reset, which can be brought back; diskId empty: none
     std::string machineKey;          ///< of the microVM as last started: what a memory saved of it needs to come back (vm::templateKey())
     std::uint32_t hostTscKhz = 0;    ///< its guest was calibrated with; 0 with KVM
-    std::string pausedDisk;          ///< diskStamp() when the memory beside it was saved; empty: no memory is saved
+    std::string pausedDisk;          ///< diskStamp() or stampUntilReboot() when the memory beside it was saved; empty: no memory is saved
     bool reducedIsolation = false;   ///< started under emulation
     SandboxState state = SandboxState::Stopped; ///< at rest: stopped or failed; others are repaired at start
     std::string problem;
@@ -77,6 +77,9 @@ Result<SandboxRecord> recordFromJson(const std::string& json);
 
 /// Size and time of the last change of a disk. A saved memory fits its disk for as long as this stays (HAZARDS 2). Empty: no such file.
 std::string diskStamp(const std::filesystem::path& disk);
+
+/// The same for a memory that was not forced to the disk, as between the two halves of a fork: after a reboot of the host it is of no use.
+std::string stampUntilReboot(const std::filesystem::path& disk);
 
 /// The folder of all sandboxes, with one folder each.
 class RecordStore

@@ -72,7 +72,7 @@ asio::awaitable<Result<Snapshot>> Sandbox::takeSnapshot(SnapshotWish wish, Steps
     Result<void> done;
     if (runs) {
         transition(SandboxEvent::PauseAsked);
-        done = co_await freeze(m_parts.snapshots.memoryOf(snapshot.id), steps);
+        done = co_await freeze(m_parts.snapshots.memoryOf(snapshot.id), !wish.name.empty(), steps);
         if (!done) {
             m_parts.snapshots.discard(snapshot.id);
             co_return tl::unexpected(done.error());
@@ -90,7 +90,7 @@ asio::awaitable<Result<Snapshot>> Sandbox::takeSnapshot(SnapshotWish wish, Steps
             // Back to what it was: paused on its own disk.
             if (runs) {
                 (void)std::rename(m_parts.snapshots.memoryOf(snapshot.id).c_str(), m_parts.store.memoryOf(m_record.id).c_str());
-                m_record.pausedDisk = diskStamp(diskFile());
+                m_record.pausedDisk = stampUntilReboot(diskFile());
                 m_record.cleanStop = false;
             }
             m_parts.snapshots.discard(snapshot.id);
@@ -154,7 +154,7 @@ asio::awaitable<Result<void>> Sandbox::changeLayer(Snapshot& snapshot)
     m_record.snapshotId = snapshot.id;
     if (runs) {
         m_record.machineKey = key;
-        m_record.pausedDisk = diskStamp(diskFile());
+        m_record.pausedDisk = stampUntilReboot(diskFile());
         m_record.cleanStop = false;
     }
     if (auto saved = save(); !saved) {
@@ -210,7 +210,7 @@ asio::awaitable<Result<void>> Sandbox::standOn(Snapshot snapshot, bool withMemor
     }
     m_record.machineKey = key;
     m_record.hostTscKhz = snapshot.hostTscKhz;
-    m_record.pausedDisk = diskStamp(diskFile());
+    m_record.pausedDisk = stampUntilReboot(diskFile());
     m_record.cleanStop = false;
     m_record.guestName = snapshot.sandboxId == m_record.id ? m_record.name : std::string();
     m_record.state = SandboxState::Paused;

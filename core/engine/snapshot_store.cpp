@@ -27,10 +27,10 @@ bool isId(const std::string& name)
     return name.size() == kIdDigits && name.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
-Result<void> makeReadOnlyAndKeep(const fs::path& file)
+Result<void> makeReadOnly(const fs::path& file, bool durable)
 {
     const UniqueFd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-    if (!fd || ::fchmod(fd.get(), 0400) != 0 || ::fsync(fd.get()) != 0) {
+    if (!fd || ::fchmod(fd.get(), 0400) != 0 || (durable && ::fsync(fd.get()) != 0)) {
         return failErrno("The file " + file.string() + " cannot be kept.", errno);
     }
     return {};
@@ -138,10 +138,10 @@ Result<void> SnapshotStore::freeze(Snapshot& snapshot, const fs::path& disk) con
 
 Result<void> SnapshotStore::finish(const std::string& id) const
 {
-    COLDFRAME_CHECK(makeReadOnlyAndKeep(diskOf(id)));
+    COLDFRAME_CHECK(makeReadOnly(diskOf(id), true));
     std::error_code error;
     if (fs::exists(memoryOf(id), error)) {
-        COLDFRAME_CHECK(makeReadOnlyAndKeep(memoryOf(id)));
+        COLDFRAME_CHECK(makeReadOnly(memoryOf(id), false)); // what must last was forced to the disk when it was written
     }
     fs::remove(m_folder / id / kUnfinished, error);
     return {};

@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
@@ -143,6 +144,16 @@ def story(t):
     row("removed, median of 9", statistics.median(removed), 0.5, "s")
     resets = [to_prompt(t, "warm", lambda: t.call("sandbox.reset", sandbox="warm")) for _ in range(5)]
     row("reset to a prompt, median of 5", statistics.median(resets), 1.5, "s")
+    forks, pauses, resumes = [], [], []
+    for number in range(3):
+        forks.append(to_prompt(t, "warm-fork-1", lambda: t.call("sandbox.fork", sandbox="warm")))
+        remove("warm-fork-1")
+        shutil.rmtree(t.home / "project-fork-1")
+        pauses.append(timed(lambda: t.call("sandbox.pause", sandbox="warm")))
+        resumes.append(to_prompt(t, "warm", lambda: t.call("sandbox.resume", sandbox="warm")))
+    row("fork of a running one to a prompt, median of 3", statistics.median(forks), 2, "s")
+    row("pause, median of 3", statistics.median(pauses), 2, "s")
+    row("resume to a prompt, median of 3", statistics.median(resumes), 2, "s")
     remove("warm")
     many = [f"many-{number}" for number in range(10)]
     row("ten sandboxes, one after another", timed(lambda: [create(name, memoryMiB=2048) for name in many]), 15, "s")
@@ -157,9 +168,9 @@ def story(t):
     for name in many:
         remove(name)
     row("(a QEMU by hand, kernel to agent)", hand, 12, "s")
-    print(f"{'what':40} {'ours':>9} {'limit':>9} {'ratio':>7}")
+    print(f"{'what':46} {'ours':>9} {'limit':>9} {'ratio':>7}")
     for what, figure, limit, unit in rows:
-        print(f"{what:40} {figure:8.2f} {unit:2}{limit:7.2f} {unit:2}{figure / limit:6.2f}")
+        print(f"{what:46} {figure:8.2f} {unit:2}{limit:7.2f} {unit:2}{figure / limit:6.2f}")
 
 
 def cpu_seconds(pid):

@@ -113,6 +113,10 @@ private slots:
         QVERIFY(!fs::exists(store.folderOf(record.id) / "memory.new"));
         std::ofstream(disk, std::ios::app) << "!";
         QVERIFY(!store.hasMemory(record));
+        record.pausedDisk = stampUntilReboot(disk);
+        QVERIFY(store.hasMemory(record));
+        record.pausedDisk.back() ^= 1; // another boot of the host
+        QVERIFY(!store.hasMemory(record));
         record.pausedDisk.clear();
         QVERIFY(store.save(record));
         QCOMPARE(store.loadAll(problems).size(), 1u);
