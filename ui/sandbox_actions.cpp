@@ -9,6 +9,7 @@
 #include <QClipboard>
 #include <QGuiApplication>
 #include <QWidget>
+#include <nlohmann/json.hpp>
 
 namespace coldframe::ui {
 
@@ -71,6 +72,28 @@ void SandboxActions::remove(const QString& id)
         this, [this, id] { run(id, "sandbox.remove", tr("Removing")); });
 }
 
+void SandboxActions::fork(const QString& id) { run(id, "sandbox.fork", tr("Forking")); }
+
+void SandboxActions::saveTemplate(const QString& id, const QString& name, bool withMemory)
+{
+    run(id, "template.save", tr("Saving"), {{"name", name.toStdString()}, {"memory", withMemory}});
+}
+
+void SandboxActions::rollBack(const QString& id, const QString& name)
+{
+    const Sandbox* sandbox = m_model.find(id);
+    if (!sandbox) {
+        return;
+    }
+    ask(m_window,
+        {tr("Roll back sandbox"), tr("Take %1 back to “%2”?").arg(sandbox->name, name),
+         tr("Lost: what runs in it now. Its disk is put aside and can be brought back with “coldframe reset --undo”.\n\nKept: the workspace %1, the "
+            "rules and the keys.")
+             .arg(sandbox->folder()),
+         tr("Roll Back")},
+        this, [this, id, name] { run(id, "sandbox.rollback", tr("Rolling back"), {{"template", name.toStdString()}}); });
+}
+
 void SandboxActions::copyLaunchCommand(const QString& id)
 {
     if (const Sandbox* sandbox = m_model.find(id)) {
@@ -91,25 +114,24 @@ void SandboxActions::cancel(const QString& id)
     emit operationChanged(id);
 }
 
-void SandboxActions::run(const QString& id, std::string method, const QString& text, bool force)
+void SandboxActions::run(const QString& id, std::string method, const QString& text)
+{
+    run(id, std::move(method), text, nlohmann::json::object());
+}
+
+void SandboxActions::run(const QString& id, std::string method, const QString& text, nlohmann::json more)
 {
     if (m_operations.contains(id) || !m_model.find(id)) {
         return;
     }
-    nlohmann::json params = {{"sandbox", id.toStdString()}, {"progress", true}};
-    if (force) {
-        params["force"] = true;
-    }
+    nlohmann::json params = more;
+    params["sandbox"] = id.toStdString();
+    params["progress"] = true;
     Operation operation;
     operation.text = text;
     operation.call = m_client.call(
         method, std::move(params), this,
-        [this, id, method](Result<nlohmann::json> answer) { 
-            finished(id, method, answer ? nullptr : &answer.error());
-            if (const QString notice = answer ? shownField(*answer, "notice") : QString(); !notice.isEmpty()) {
-                emit failed(id, notice);
-            }
-        },
+        [this, id, method, more](Result<nlohmann::json> answer) { finished(id, method, more, answer); },
         [this, id](const api::Progress& progress) {
             const auto found = m_operations.find(id);
             if (found == m_operations.end() || found->cancelling) {
@@ -124,29 +146,57 @@ void SandboxActions::run(const QString& id, std::string method, const QString& t
     emit operationChanged(id);
 }
 
-void SandboxActions::finished(const QString& id, const std::string& method, const Error* error)
+void SandboxActions::finished(const QString& id, const std::string& method, const nlohmann::json& more, const Result<nlohmann::json>& answer)
 {
     m_operations.remove(id);
     emit operationChanged(id);
-    if (!error || error->code == ErrorCode::Cancelled) {
+    if (answer) {
+        tell(id, method, *answer);
         return;
     }
-    const bool canForce = method == "sandbox.reset" || method == "sandbox.remove";
-    if (error->code == ErrorCode::Busy && canForce) {
-        askForce(id, method, *error);
+    if (answer.error().code == ErrorCode::Cancelled) {
+        return;
+    }
+    const bool canForce = method == "sandbox.reset" || method == "sandbox.remove" || method == "sandbox.rollback";
+    if (answer.error().code == ErrorCode::Busy && canForce) {
+        askForce(id, method, more, answer.error());
     } else {
-        emit failed(id, shown(error->message));
+        emit failed(id, shown(answer.error().message));
     }
 }
 
-void SandboxActions::askForce(const QString& id, const std::string& method, const Error& error)
+/// What the user should know of something that went well.
+void SandboxActions::tell(const QString& id, const std::string& method, const nlohmann::json& answer)
+{
+    if (const QString notice = shownField(answer, "notice"); !notice.isEmpty()) {
+        emit failed(id, notice);
+    }
+    if (method == "sandbox.fork") {
+        for (const nlohmann::json& fork : listField(answer, "sandboxes")) {
+            emit said(tr("%1 runs.").arg(shownField(fork, "name")));
+        }
+    }
+    if (method == "template.save") {
+        const auto credentials = listField(answer, "credentials");
+        emit said(tr("Saved: %1").arg(shownField(answer, "name")));
+        if (!credentials.empty() && credentials[0].is_string()) {
+            emit failed(id, tr("The template %1 holds files that look like credentials, for example %2. Every sandbox made of it has them.")
+                                .arg(shownField(answer, "name"), shown(credentials[0].get<std::string>())));
+        }
+    }
+}
+
+void SandboxActions::askForce(const QString& id, const std::string& method, const nlohmann::json& more, const Error& error)
 {
     // Hazard 11: what would be lost is named by the engine, and a second yes is needed.
-    const bool reset = method == "sandbox.reset";
-    ask(m_window,
-        {reset ? tr("Reset sandbox") : tr("Remove sandbox"), shown(error.message),
-         tr("This cannot be undone."), reset ? tr("Reset Anyway") : tr("Remove Anyway")},
-        this, [this, id, method, reset] { run(id, method, reset ? tr("Resetting") : tr("Removing"), true); });
+    const bool removes = method == "sandbox.remove";
+    const QString title = removes ? tr("Remove sandbox") : method == "sandbox.reset" ? tr("Reset sandbox") : tr("Roll back sandbox");
+    const QString accept = removes ? tr("Remove Anyway") : method == "sandbox.reset" ? tr("Reset Anyway") : tr("Roll Back Anyway");
+    ask(m_window, {title, shown(error.message), tr("This cannot be undone."), accept}, this, [this, id, method, more, removes] {
+        nlohmann::json forced = more;
+        forced["force"] = true;
+        run(id, method, removes ? tr("Removing") : method == "sandbox.reset" ? tr("Resetting") : tr("Rolling back"), forced);
+    });
 }
 
 } // namespace coldframe::ui

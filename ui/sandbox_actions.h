@@ -43,6 +43,9 @@ public:
     void pause(const QString& id);
     void reset(const QString& id);
     void remove(const QString& id);
+    void fork(const QString& id);
+    void saveTemplate(const QString& id, const QString& name, bool withMemory);
+    void rollBack(const QString& id, const QString& name);
     void copyLaunchCommand(const QString& id);
     void cancel(const QString& id);
 
@@ -56,9 +59,11 @@ signals:
     void said(const QString& text);
 
 private:
-    void run(const QString& id, std::string method, const QString& text, bool force = false);
-    void finished(const QString& id, const std::string& method, const Error* error);
-    void askForce(const QString& id, const std::string& method, const Error& error);
+    void run(const QString& id, std::string method, const QString& text);
+    void run(const QString& id, std::string method, const QString& text, nlohmann::json more);
+    void finished(const QString& id, const std::string& method, const nlohmann::json& more, const Result<nlohmann::json>& answer);
+    void tell(const QString& id, const std::string& method, const nlohmann::json& answer);
+    void askForce(const QString& id, const std::string& method, const nlohmann::json& more, const Error& error);
 
     api::Client& m_client;
     SandboxModel& m_model;

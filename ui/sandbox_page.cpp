@@ -2,6 +2,7 @@
 #include "ui/sandbox_page.h"
 
 #include "api/client.h"
+#include "ui/moments_menu.h"
 #include "ui/network_page.h"
 #include "ui/overview_page.h"
 #include "ui/rules.h"
@@ -141,6 +142,8 @@ QWidget* SandboxPage::makeHeader()
     m_stop = button(tr("Stop…"), "stop", "stop");
     m_reset = button(tr("Reset…"), "reset", "reset");
     m_remove = button(tr("Remove…"), "remove", "remove");
+    auto* more = button(tr("More"), "more", "more");
+    more->setMenu(new MomentsMenu(m_client, m_model, m_actions, m_id, more));
     auto* row = new QHBoxLayout;
     m_line = plainLabel(header, "sandboxLine");
     m_line->setMinimumWidth(60);
@@ -149,6 +152,7 @@ QWidget* SandboxPage::makeHeader()
     for (QPushButton* made : {m_start, m_pause, m_stop, m_reset, m_remove}) {
         row->addWidget(made);
     }
+    row->addWidget(more);
     column->addLayout(top);
     column->addLayout(row);
     connect(m_start, &QPushButton::clicked, this, [this] { m_actions.start(m_id); });

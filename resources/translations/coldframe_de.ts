@@ -320,6 +320,45 @@
     </message>
 </context>
 <context>
+    <name>coldframe::ui::MomentsMenu</name>
+    <message>
+        <source>Fork</source>
+        <translation>Verzweigen</translation>
+    </message>
+    <message>
+        <source>Starts a copy of it as it is now, with a copy of the workspace beside the original.</source>
+        <translation>Startet eine Kopie, so wie sie jetzt ist, mit einer Kopie des Arbeitsordners neben dem Original.</translation>
+    </message>
+    <message>
+        <source>Save as Template…</source>
+        <translation>Als Vorlage speichern …</translation>
+    </message>
+    <message>
+        <source>Roll Back To</source>
+        <translation>Zurückgehen zu</translation>
+    </message>
+    <message>
+        <source>Save as Template</source>
+        <translation>Als Vorlage speichern</translation>
+    </message>
+    <message>
+        <source>Its disk is kept under a name. New sandboxes can start from it, and this one can go back to it. Log-ins and other secrets on the disk are part of it.</source>
+        <translation>Ihre Festplatte wird unter einem Namen aufgehoben. Neue Sandboxes können damit beginnen, und diese kann dahin zurückgehen. Anmeldungen und andere Geheimnisse auf der Festplatte gehören dazu.</translation>
+    </message>
+    <message>
+        <source>Name of the template</source>
+        <translation>Name der Vorlage</translation>
+    </message>
+    <message>
+        <source>With the programs that run now</source>
+        <translation>Mit den Programmen, die jetzt laufen</translation>
+    </message>
+    <message>
+        <source>Going back then goes on exactly there. New sandboxes start from the disk alone.</source>
+        <translation>Beim Zurückgehen laufen sie genau dort weiter. Neue Sandboxes beginnen nur mit der Festplatte.</translation>
+    </message>
+</context>
+<context>
     <name>coldframe::ui::NetworkModel</name>
     <message>
         <source>allowed</source>
@@ -992,6 +1031,54 @@ Erhalten: der Arbeitsordner %1 auf diesem Rechner.</translation>
         <source>Pausing</source>
         <translation>Wird angehalten</translation>
     </message>
+    <message>
+        <source>Forking</source>
+        <translation>Wird verzweigt</translation>
+    </message>
+    <message>
+        <source>Saving</source>
+        <translation>Wird gespeichert</translation>
+    </message>
+    <message>
+        <source>Roll back sandbox</source>
+        <translation>Sandbox zurücksetzen auf Vorlage</translation>
+    </message>
+    <message>
+        <source>Take %1 back to “%2”?</source>
+        <translation>%1 auf „%2“ zurücksetzen?</translation>
+    </message>
+    <message>
+        <source>Lost: what runs in it now. Its disk is put aside and can be brought back with “coldframe reset --undo”.
+
+Kept: the workspace %1, the rules and the keys.</source>
+        <translation>Verloren: was jetzt darin läuft. Die Festplatte wird beiseitegelegt; „coldframe reset --undo“ bringt sie zurück.
+
+Bleibt: der Arbeitsordner %1, die Regeln und die Schlüssel.</translation>
+    </message>
+    <message>
+        <source>Roll Back</source>
+        <translation>Zurückgehen</translation>
+    </message>
+    <message>
+        <source>Rolling back</source>
+        <translation>Geht zurück</translation>
+    </message>
+    <message>
+        <source>%1 runs.</source>
+        <translation>%1 läuft.</translation>
+    </message>
+    <message>
+        <source>Saved: %1</source>
+        <translation>Gespeichert: %1</translation>
+    </message>
+    <message>
+        <source>The template %1 holds files that look like credentials, for example %2. Every sandbox made of it has them.</source>
+        <translation>Die Vorlage %1 enthält Dateien, die nach Zugangsdaten aussehen, zum Beispiel %2. Jede daraus gemachte Sandbox hat sie.</translation>
+    </message>
+    <message>
+        <source>Roll Back Anyway</source>
+        <translation>Trotzdem zurückgehen</translation>
+    </message>
 </context>
 <context>
     <name>coldframe::ui::SandboxDelegate</name>
@@ -1091,6 +1178,10 @@ Erhalten: der Arbeitsordner %1 auf diesem Rechner.</translation>
     <message>
         <source>Resume</source>
         <translation>Fortsetzen</translation>
+    </message>
+    <message>
+        <source>More</source>
+        <translation>Mehr</translation>
     </message>
 </context>
 <context>

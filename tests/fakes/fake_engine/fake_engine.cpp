@@ -49,7 +49,8 @@ asio::awaitable<Result<json>> FakeEngine::call(std::string method, json params, 
         co_return co_await create(std::move(params), context);
     }
     if (method == "sandbox.start" || method == "sandbox.stop" || method == "sandbox.reset" ||
-        method == "sandbox.remove") {
+        method == "sandbox.remove" || method == "sandbox.pause" || method == "sandbox.fork" || method == "sandbox.rollback" ||
+        method == "template.save") {
         co_return co_await changeSandbox(std::move(method), std::move(params), context);
     }
     if (method == "image.build") {
@@ -174,6 +175,23 @@ asio::awaitable<Result<json>> FakeEngine::changeSandbox(std::string method, json
         setState(id, "stopped");
         co_return m_sandboxes[id].value;
     }
+    if (method == "sandbox.pause") {
+        setState(id, "pausing");
+        const Steps steps = {{"pause", "Saving its memory"}};
+        COLDFRAME_CO_TRY(const json done, co_await stages(steps, context));
+        setState(id, "paused");
+        co_return m_sandboxes[id].value;
+    }
+    if (method == "template.save") {
+        co_return json{{"id", randomHex(16)}, {"name", params.at("name")}, {"credentials", json::array({"/home/agent/.netrc"})}};
+    }
+    if (method == "sandbox.fork") {
+        co_return json{{"sandboxes", json::array({{{"name", "webshop-fork-1"}}})}};
+    }
+    if (method == "sandbox.rollback") {
+        m_sandboxes[id].value["notice"] = "What ran at that moment does not come back.";
+        co_return m_sandboxes[id].value;
+    }
     if (method == "sandbox.reset") {
         if (m_sandboxes[id].value["sync"]["state"] == "syncing" && !params.value("force", false)) {
             co_return fail(ErrorCode::Busy, "Resetting would lose 1 change that is not on this computer yet: src/new.c.",
@@ -258,6 +276,9 @@ Result<json> FakeEngine::simpleCall(const std::string& method, const json& param
     if (method == "image.status") {
         return json{{"ready", m_imageReady}, {"manifest", m_imageReady ? json{{"kind", "base"}} : json(nullptr)},
                     {"building", false}, {"problem", m_imageReady ? "" : "The guest image is not built."}};
+    }
+    if (method == "template.list") {
+        return json{{"templates", json::array({{{"name", "tools"}, {"agent", "claude"}}, {{"name", "other"}, {"agent", "codex"}}})}};
     }
     if (method == "agents.list") {
         return json{{"agents", agents()}};

@@ -16,6 +16,10 @@
 #include "ui/window_settings.h"
 #include "ui/tray.h"
 
+#include <QDialog>
+#include <QDialogButtonBox>
+#include <QMenu>
+#include <QAction>
 #include <QCheckBox>
 #include <QClipboard>
 #include <QComboBox>
@@ -316,6 +320,49 @@ private slots:
         click("stop");
         answer("confirmAccept");
         QTRY_COMPARE(state(kWebshop), SandboxState::Stopped);
+    }
+
+    void momentsAreKeptAndGoneBackTo()
+    {
+        begin({QStringLiteral("--populate"), QStringLiteral("--stage"), QStringLiteral("5")});
+        page(kWebshop);
+        click("pause");
+        QTRY_COMPARE(state(kWebshop), SandboxState::Paused);
+        QCOMPARE(shownChild<QPushButton>("start")->text(), QStringLiteral("Resume"));
+        QVERIFY(shownChild<QPushButton>("stop") && !shownChild<QPushButton>("pause"));
+        click("start");
+        QTRY_COMPARE(state(kWebshop), SandboxState::Running);
+
+        auto* menu = shownChild<QPushButton>("more")->menu();
+        menu->popup(m_scene->window.mapToGlobal(QPoint(50, 50)));
+        auto* back = menu->findChild<QMenu*>(QStringLiteral("rollBack"));
+        QTRY_VERIFY(back->isEnabled()); // templates are listed
+        QCOMPARE(back->actions().size(), 1); // only those of its agent
+        menu->findChild<QAction*>(QStringLiteral("fork"))->trigger();
+        menu->close();
+        QTRY_COMPARE(requests("sandbox.fork").size(), 1);
+        QTRY_VERIFY(!shownChild<QWidget>("operation"));
+
+        menu->findChild<QAction*>(QStringLiteral("saveTemplate"))->trigger();
+        auto* dialog = m_scene->window.findChild<QDialog*>(QStringLiteral("saveTemplateDialog"));
+        QVERIFY(dialog);
+        auto* name = dialog->findChild<QLineEdit*>(QStringLiteral("templateName"));
+        auto* save = dialog->findChild<QDialogButtonBox*>()->button(QDialogButtonBox::Save);
+        QVERIFY(!save->isEnabled());
+        name->setText(QStringLiteral("-bad"));
+        QVERIFY(!save->isEnabled());
+        name->setText(QStringLiteral("ready"));
+        dialog->findChild<QCheckBox*>(QStringLiteral("templateMemory"))->setChecked(true);
+        QTest::mouseClick(save, Qt::LeftButton);
+        QTRY_COMPARE(requests("template.save").size(), 1);
+        QCOMPARE(requests("template.save")[0][QStringLiteral("name")].toString(), QStringLiteral("ready"));
+        QVERIFY(requests("template.save")[0][QStringLiteral("memory")].toBool());
+        QTRY_VERIFY(shownChild<QWidget>("errorBar")); // what looks like credentials is named
+
+        back->actions().at(0)->trigger();
+        answer("confirmAccept");
+        QTRY_COMPARE(requests("sandbox.rollback").size(), 1);
+        QCOMPARE(requests("sandbox.rollback")[0][QStringLiteral("template")].toString(), QStringLiteral("tools"));
     }
 
     void hazard_11_refusedRemoveShowsWhyAndNeedsASecondYes()
