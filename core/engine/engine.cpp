@@ -5,7 +5,6 @@
 #include "api/path_encoding.h"
 #include "base/log.h"
 #include "base/random.h"
-#include "channel/pump.h"
 #include "engine/blocking.h"
 #include "engine/warm_start.h"
 
@@ -30,34 +29,6 @@ Result<std::vector<Workspace>> workspacesFrom(const json& list)
         workspaces.push_back({std::filesystem::path(path), item.value("readOnly", false), {}});
     }
     return workspaces;
-}
-
-/// Carries an attached terminal to a program in the guest, exec frames both ways.
-asio::awaitable<void> attachExec(std::shared_ptr<Sandbox> sandbox, json specification, api::AttachmentSocket socket)
-{
-    Result<channel::StreamPtr> stream = co_await sandbox->exec(std::move(specification));
-    if (!stream) {
-        (void)co_await api::writeFrames(socket, encodeExecFrame(ExecFrameType::Failure, api::encodeFailure(stream.error())));
-        co_return;
-    }
-    std::error_code error;
-    const auto executor = socket.get_executor();
-    const int fd = socket.release(error);
-    if (error) {
-        co_return;
-    }
-    asio::posix::stream_descriptor descriptor(executor, fd);
-    co_await channel::pump(**stream, descriptor);
-}
-
-asio::awaitable<void> takeRunKey(std::shared_ptr<Sandbox> sandbox, std::string service, api::AttachmentSocket socket)
-{
-    Result<SecretBuffer> key = co_await api::receiveSecret(socket);
-    Result<void> outcome = key ? Result<void>() : tl::unexpected(key.error());
-    if (key) {
-        sandbox->setRunKey(service, std::move(*key));
-    }
-    co_await api::answerSecret(socket, std::move(outcome));
 }
 
 } // namespace
@@ -92,7 +63,7 @@ Steps Engine::stepsOf(api::CallContext& context) const
 asio::awaitable<Result<json>> Engine::call(std::string method, json params, api::CallContext& context)
 {
     const std::string family = method.substr(0, method.find('.'));
-    if (family == "sandbox" || family == "sync" || method == "events.subscribe") {
+    if (family == "sandbox" || family == "session" || family == "sync" || method == "events.subscribe") {
         const bool onlyLooks = method == "sandbox.list" || method == "sandbox.inspect" || method == "events.subscribe";
         co_await m_o.registry.waitLoaded(onlyLooks ? 3s : 30s);
     }
@@ -115,6 +86,9 @@ asio::awaitable<Result<json>> Engine::call(std::string method, json params, api:
     }
     if (family == "template" || method == "sandbox.rollback") {
         co_return co_await templateCall(std::move(method), std::move(params), context);
+    }
+    if (family == "session") {
+        co_return co_await sessionCall(std::move(method), std::move(params));
     }
     if (family == "sandbox") {
         co_return co_await sandboxCall(std::move(method), std::move(params), context);
@@ -311,53 +285,6 @@ asio::awaitable<Result<json>> Engine::sandboxCall(std::string method, json param
         co_return tl::unexpected(done.error());
     }
     co_return sandbox->describe();
-}
-
-std::string Engine::offerExec(std::shared_ptr<Sandbox> sandbox, json specification)
-{
-    specification["id"] = randomHex(8);
-    specification["waitWorkspace"] = true;
-    return m_server->offerAttachment(
-        [sandbox, specification](api::AttachmentSocket socket) { return attachExec(sandbox, specification, std::move(socket)); });
-}
-
-asio::awaitable<Result<json>> Engine::execCall(std::string method, json params, api::CallContext& context)
-{
-    auto found = sandboxOf(params);
-    if (!found) {
-        co_return tl::unexpected(found.error());
-    }
-    const std::shared_ptr<Sandbox> sandbox = *found;
-    if (method == "sandbox.keys") {
-        const std::string service = params.at("service");
-        if (!m_o.parts.agents.knowsService(service)) {
-            co_return fail(ErrorCode::NotFound, "There is no service named " + escapeForDisplay(service, 80) + ". See: coldframe keys ls");
-        }
-        co_return json{{"token", m_server->offerAttachment([sandbox, service](api::AttachmentSocket socket) {
-            return takeRunKey(sandbox, service, std::move(socket));
-        })}};
-    }
-    json specification{{"argv", params.value("argv", std::vector<std::string>())},
-                       {"environment", params.value("environment", json::object())},
-                       {"cwd", params.value("cwd", "")},
-                       {"user", params.value("user", "agent")},
-                       {"tty", params.value("tty", false)},
-                       {"rows", params.value("rows", 24)},
-                       {"columns", params.value("columns", 80)}};
-    if (method == "sandbox.launch") {
-        auto command = sandbox->launchCommand(params.value("arguments", std::vector<std::string>()));
-        if (!command) {
-            co_return tl::unexpected(command.error());
-        }
-        specification["argv"] = *command;
-    } else if (specification["argv"].empty()) {
-        co_return fail(ErrorCode::InvalidArgument, "No command was given. For a shell: coldframe exec -it " +
-                                                       sandbox->record().name + " bash");
-    }
-    if (auto started = co_await sandbox->start(stepsOf(context)); !started) {
-        co_return tl::unexpected(started.error());
-    }
-    co_return json{{"token", offerExec(sandbox, std::move(specification))}};
 }
 
 asio::awaitable<Result<json>> Engine::keysCall(std::string method, json params)

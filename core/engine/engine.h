@@ -49,7 +49,10 @@ private:
     Answer settingsCall(std::string method, Json params);
     Result<std::shared_ptr<Sandbox>> sandboxOf(const Json& params) const;
     Steps stepsOf(api::CallContext& context) const;
+    Answer sessionCall(std::string method, Json params);
+    Answer listSessions(Json params);
     std::string offerExec(std::shared_ptr<Sandbox> sandbox, Json specification);
+    std::string offerSession(std::shared_ptr<Sandbox> sandbox, const std::string& session, const Json& params);
     Result<void> saveGlobal(std::vector<policy::Rule> rules);
 
     Outside m_o;

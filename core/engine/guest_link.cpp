@@ -108,9 +108,9 @@ asio::awaitable<Result<channel::StreamPtr>> GuestLink::openStream(channel::Heade
     co_return *stream;
 }
 
-asio::awaitable<Result<channel::StreamPtr>> GuestLink::openExec(std::string specification)
+asio::awaitable<Result<channel::StreamPtr>> GuestLink::openExec(std::string path, std::string specification)
 {
-    channel::Headers headers{{":method", "POST"}, {":scheme", "http"}, {":path", "/exec"}, {":authority", "guest"},
+    channel::Headers headers{{":method", "POST"}, {":scheme", "http"}, {":path", std::move(path)}, {":authority", "guest"},
                              {"x-coldframe-exec", encodeBase64(specification)}};
     co_return co_await openStream(std::move(headers));
 }
@@ -160,7 +160,8 @@ asio::awaitable<Result<std::string>> GuestLink::request(std::string method, std:
     }
     const auto status = reply->find(":status");
     if (status == reply->end() || status->second != "200") {
-        co_return fail(status != reply->end() && status->second == "409" ? ErrorCode::AlreadyExists : ErrorCode::Protocol,
+        const std::string said = status == reply->end() ? std::string() : status->second;
+        co_return fail(said == "409" ? ErrorCode::AlreadyExists : said == "404" ? ErrorCode::NotFound : ErrorCode::Protocol,
                        "The sandbox refused " + path + ": " + escapeForDisplay(*text, 300));
     }
     co_return text;

@@ -25,12 +25,13 @@ public:
                                                                        std::chrono::milliseconds within,
                                                                        std::shared_ptr<bool> stop);
 
-    /// One request with a JSON (or empty) body; any status but 200 is an error with the guest's words, escaped.
+    /// One request with a JSON (or empty) body; any status but 200 is an error with the guest's words, escaped: AlreadyExists for
+    /// 409, NotFound for 404, else Protocol.
     asio::awaitable<Result<std::string>> request(std::string method, std::string path, std::string body,
                                                  std::chrono::milliseconds within);
 
-    /// POST /exec; the stream then carries exec frames both ways. `specification` is the JSON of the request.
-    asio::awaitable<Result<channel::StreamPtr>> openExec(std::string specification);
+    /// POST to "/exec" or "/attach"; the stream then carries exec frames both ways. `specification` is the JSON of the request.
+    asio::awaitable<Result<channel::StreamPtr>> openExec(std::string path, std::string specification);
 
     /// POST /sync for one workspace; the stream then carries the sync protocol.
     asio::awaitable<Result<channel::StreamPtr>> openSync(std::string encodedPath);

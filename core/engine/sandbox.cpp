@@ -410,8 +410,8 @@ void Sandbox::clearSockets()
 asio::awaitable<Result<channel::StreamPtr>> Sandbox::exec(json specification)
 {
     const auto self = shared_from_this();
-    if (m_record.state != SandboxState::Running || !m_control || !m_control->isAlive()) {
-        co_return fail(ErrorCode::Unavailable, "The sandbox " + m_record.name + " is not running.");
+    if (auto there = needControl(); !there) {
+        co_return tl::unexpected(there.error());
     }
     json environment = specification.value("environment", json::object());
     for (const auto& [name, sentinel] : sentinelEnvironment()) {
@@ -424,7 +424,34 @@ asio::awaitable<Result<channel::StreamPtr>> Sandbox::exec(json specification)
         specification["cwd"] = m_record.workspaces.empty() ? std::string("/home/agent")
                                                            : api::encodePath(m_record.workspaces[0].inside().native());
     }
-    co_return co_await m_control->openExec(specification.dump());
+    co_return co_await m_control->openExec("/exec", specification.dump());
+}
+
+Result<void> Sandbox::needControl() const
+{
+    if (m_record.state != SandboxState::Running || !m_control || !m_control->isAlive()) {
+        return fail(ErrorCode::Unavailable, "The sandbox " + m_record.name + " is not running.");
+    }
+    return {};
+}
+
+asio::awaitable<Result<channel::StreamPtr>> Sandbox::attachSession(json how)
+{
+    const auto self = shared_from_this();
+    if (auto there = needControl(); !there) {
+        co_return tl::unexpected(there.error());
+    }
+    co_return co_await m_control->openExec("/attach", how.dump());
+}
+
+asio::awaitable<Result<std::string>> Sandbox::askGuest(std::string method, std::string path, std::string body,
+                                                       std::chrono::milliseconds within)
+{
+    const auto self = shared_from_this();
+    if (auto there = needControl(); !there) {
+        co_return tl::unexpected(there.error());
+    }
+    co_return co_await m_control->request(std::move(method), std::move(path), std::move(body), within);
 }
 
 Result<std::vector<std::string>> Sandbox::launchCommand(const std::vector<std::string>& arguments) const

@@ -70,6 +70,10 @@ public:
 
     /// Runs a program: the stream carries exec frames. Running only.
     asio::awaitable<Result<channel::StreamPtr>> exec(nlohmann::json specification);
+    /// Looks at a program that runs already; `how` is the guest's AttachRequest.
+    asio::awaitable<Result<channel::StreamPtr>> attachSession(nlohmann::json how);
+    /// A request to the guest's port "control". Running only.
+    asio::awaitable<Result<std::string>> askGuest(std::string method, std::string path, std::string body, std::chrono::milliseconds within);
     /// The agent's command for these arguments, with the arguments of its creation before them.
     Result<std::vector<std::string>> launchCommand(const std::vector<std::string>& arguments) const;
 
@@ -127,6 +131,7 @@ private:
     asio::awaitable<bool> waitVmGone(std::chrono::milliseconds within);
     void closeLinks();
     void forgetRunKeys();
+    Result<void> needControl() const;
     asio::awaitable<void> takeScopes();
     void transition(SandboxEvent event);
     void failWith(const Error& error);

@@ -14,6 +14,7 @@ void Parser::reset()
 {
     m_state = State::Ground;
     m_tailBytes = 0;
+    m_unfinished = 0;
     m_string.clear();
     m_intermediates.clear();
 }
@@ -22,6 +23,7 @@ void Parser::feed(std::string_view bytes)
 {
     for (const char c : bytes) {
         byte(static_cast<unsigned char>(c));
+        m_unfinished = isBetween() ? 0 : m_unfinished + 1;
     }
 }
 

@@ -59,6 +59,9 @@ public:
     explicit Parser(ParserHandler& handler) : m_handler(handler) {}
     void feed(std::string_view bytes);
     void reset();
+    /// How many of the last bytes belong to a sequence or character that has not ended yet: whoever draws the screen for
+    /// another terminal has to send these again. 0 between sequences.
+    std::size_t unfinishedBytes() const { return m_unfinished; }
 
 private:
     enum class State : std::uint8_t {
@@ -77,6 +80,7 @@ private:
     };
 
     void byte(unsigned char c);
+    bool isBetween() const { return m_state == State::Ground && m_tailBytes == 0; }
     void ground(unsigned char c);
     void utf8Tail(unsigned char c);
     void csiByte(unsigned char c);
@@ -96,6 +100,7 @@ private:
     char32_t m_codepoint = 0;
     int m_tailBytes = 0;
     char32_t m_minimum = 0;
+    std::size_t m_unfinished = 0;
 };
 
 } // namespace coldframe::terminal

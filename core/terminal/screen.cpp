@@ -21,7 +21,7 @@ void Scrollback::push(Line line)
 {
     m_cells += line.cells.size();
     m_lines.push_back(std::move(line));
-    while (m_lines.size() > kMaxLines || m_cells > kMaxCells) {
+    while (m_lines.size() > m_limits.lines || m_cells > m_limits.cells) {
         m_cells -= m_lines.front().cells.size();
         m_lines.pop_front();
         ++m_dropped;

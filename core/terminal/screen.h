@@ -17,12 +17,18 @@ struct Position
     bool operator==(const Position&) const = default;
 };
 
-/// The scrollback: the oldest lines are dropped above maxLines or maxCells, so hostile output is bounded.
+/// How much of what scrolled away is kept.
+struct ScrollbackLimits
+{
+    std::size_t lines = 20000;
+    std::size_t cells = 2'000'000;
+};
+
+/// The scrollback: the oldest lines are dropped above the limits, so hostile output is bounded.
 class Scrollback
 {
 public:
-    static constexpr std::size_t kMaxLines = 20000;
-    static constexpr std::size_t kMaxCells = 2'000'000;
+    explicit Scrollback(ScrollbackLimits limits = {}) : m_limits(limits) {}
 
     void push(Line line);
     bool popNewest(Line& line);
@@ -34,6 +40,7 @@ public:
     std::size_t dropped() const { return m_dropped; }
 
 private:
+    ScrollbackLimits m_limits;
     std::deque<Line> m_lines;
     std::size_t m_cells = 0;
     std::size_t m_dropped = 0;

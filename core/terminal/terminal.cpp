@@ -21,8 +21,8 @@ constexpr std::array<char32_t, 31> kSpecialGraphics = {
 
 } // namespace
 
-Terminal::Terminal(int rows, int columns, Callbacks callbacks)
-    : m_callbacks(std::move(callbacks)), m_parser(*this), m_primary(rows, columns, &m_scrollback),
+Terminal::Terminal(int rows, int columns, Callbacks callbacks, ScrollbackLimits scrollback)
+    : m_callbacks(std::move(callbacks)), m_parser(*this), m_scrollback(scrollback), m_primary(rows, columns, &m_scrollback),
       m_alternate(rows, columns, nullptr)
 {
 }

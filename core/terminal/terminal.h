@@ -55,12 +55,16 @@ struct Callbacks
 class Terminal : private ParserHandler
 {
 public:
-    Terminal(int rows, int columns, Callbacks callbacks);
+    Terminal(int rows, int columns, Callbacks callbacks, ScrollbackLimits scrollback = {});
 
     void feed(std::string_view bytes) { m_parser.feed(bytes); }
     void resize(int rows, int columns);
 
     const Screen& screen() const { return m_modes.alternateScreen ? m_alternate : m_primary; }
+    /// The screen behind the alternate one, or the one that is shown.
+    const Screen& primaryScreen() const { return m_primary; }
+    /// See Parser::unfinishedBytes().
+    std::size_t unfinishedBytes() const { return m_parser.unfinishedBytes(); }
     const Scrollback& scrollback() const { return m_scrollback; }
     const Modes& modes() const { return m_modes; }
     /// Colours the view uses, told to programs that ask (OSC 10, 11): 0xRRGGBB.

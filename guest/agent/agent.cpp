@@ -122,6 +122,13 @@ asio::awaitable<void> Agent::control(channel::StreamPtr stream)
     } else if (method == "GET" && path == "/credentials") {
         const std::string list = Json{{"files", findCredentials(m_options.root)}}.dump(-1, ' ', true, Json::error_handler_t::replace);
         co_await answer(stream, "200", list);
+    } else if (method == "POST" && path == "/attach") {
+        co_await m_execs.serveAttach(stream);
+    } else if (method == "GET" && path == "/sessions") {
+        const std::string list = m_execs.listJson();
+        co_await answer(stream, "200", list);
+    } else if (method == "POST" && path == "/sessions/end") {
+        co_await endSession(stream);
     } else if (method == "POST" && path == "/flush") {
         const auto flushed = flushDisks();
         if (flushed) {
@@ -299,6 +306,22 @@ asio::awaitable<void> Agent::shutdown(channel::StreamPtr stream)
     // The answer still has to leave the port: nobody acknowledges at this level.
     co_await pause(m_io, std::chrono::milliseconds(300));
     powerOff();
+}
+
+asio::awaitable<void> Agent::endSession(channel::StreamPtr stream)
+{
+    const auto body = co_await channel::readBody(*stream, 4096);
+    const auto request = body ? parseAttachRequest(*body) : Result<AttachRequest>(tl::unexpected(body.error()));
+    if (!request) {
+        co_await answer(stream, request.error());
+        co_return;
+    }
+    const auto ended = co_await m_execs.end(request->id);
+    if (ended) {
+        co_await answer(stream, "200", "{}");
+    } else {
+        co_await answer(stream, "404", errorBody(ended.error()));
+    }
 }
 
 Result<SpawnSpec> Agent::prepareExec(const ExecRequest& request) const

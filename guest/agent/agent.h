@@ -54,6 +54,7 @@ private:
     asio::awaitable<void> setup(channel::StreamPtr stream);
     asio::awaitable<void> renew(channel::StreamPtr stream);
     asio::awaitable<void> shutdown(channel::StreamPtr stream);
+    asio::awaitable<void> endSession(channel::StreamPtr stream);
     asio::awaitable<void> trust(channel::StreamPtr stream);
     asio::awaitable<void> syncWorkspace(channel::StreamPtr stream);
     asio::awaitable<void> connectPort(channel::StreamPtr stream);

@@ -19,8 +19,8 @@ namespace coldframe::guest {
 
 namespace {
 
-constexpr std::size_t kMaxPendingInput = 256 * 1024;
-constexpr std::uint32_t kCancel = 8;        // RFC 9113, section 7
+constexpr std::size_t kMaxReplies = 4096; ///< bytes a terminal without a viewer may have answered and the program not read
+constexpr std::size_t kScrollbackCells = 100'000;
 constexpr char kEndOfTransmission = '\x04'; // Ctrl-D: the line discipline makes an end of file of it
 
 Result<void> makePipe(UniqueFd& read, UniqueFd& write)
@@ -89,6 +89,7 @@ Result<std::shared_ptr<ExecSession>> ExecSession::start(asio::io_context& io, Re
     });
     assign(self->m_input, io, ours[0]);
     if (request.tty) {
+        self->makeScreen(request.rows, request.columns);
         self->m_openOutputs = 1;
         asio::co_spawn(io, drain(self, *self->m_input, ExecFrameType::Stdout), asio::detached);
     } else {
@@ -100,13 +101,6 @@ Result<std::shared_ptr<ExecSession>> ExecSession::start(asio::io_context& io, Re
     }
     asio::co_spawn(io, feed(self), asio::detached);
     return self;
-}
-
-/// While somebody is attached, a program that writes faster than they read is slowed down as by a real
-/// terminal; with nobody there it runs on and the oldest output goes.
-bool ExecSession::isBacklogged() const
-{
-    return m_stream && m_ring.end() - m_sent > kRingBytes;
 }
 
 asio::awaitable<void> ExecSession::drain(std::shared_ptr<ExecSession> self, Descriptor& from,
@@ -123,9 +117,12 @@ asio::awaitable<void> ExecSession::drain(std::shared_ptr<ExecSession> self, Desc
         if (error) {
             break; // end of file, or EIO once a terminal has no user any more
         }
-        self->m_ring.append(type, std::string_view(buffer).substr(0, got));
-        if (!self->m_stream) {
-            self->m_ring.trim(kRingBytes);
+        const std::string_view output = std::string_view(buffer).substr(0, got);
+        self->m_ring.append(type, output);
+        // With a viewer it also holds what the viewer was not sent yet (see isBacklogged).
+        self->m_ring.trim(self->m_viewers.empty() ? kRingBytes : 2 * kRingBytes);
+        if (self->m_screen) {
+            self->m_screen->feed(output);
         }
         self->m_changed.notify();
     }
@@ -189,100 +186,6 @@ asio::awaitable<void> ExecSession::conclude(std::shared_ptr<ExecSession> self)
     self->m_room.notify();
 }
 
-asio::awaitable<void> ExecSession::sendOutput(std::shared_ptr<ExecSession> self, channel::StreamPtr stream,
-                                              std::uint64_t attachment)
-{
-    while (attachment == self->m_attachment) {
-        const OutputRing::Piece piece = self->m_ring.from(self->m_sent, kMaxExecPayload);
-        if (!piece.data.empty()) {
-            const std::string frame = encodeExecFrame(piece.type, piece.data);
-            const std::uint64_t end = piece.end;
-            const auto written = co_await stream->write(
-                std::span(reinterpret_cast<const std::uint8_t*>(frame.data()), frame.size()));
-            if (!written) {
-                self->detach(attachment, true);
-                co_return;
-            }
-            if (attachment == self->m_attachment) {
-                self->m_sent = end;
-                // Kept for a later attachment: what was sent, up to the ring's size.
-                if (self->m_ring.end() - self->m_sent <= kRingBytes) {
-                    self->m_ring.trim(kRingBytes);
-                }
-                self->m_room.notify();
-            }
-        } else if (self->m_ended) {
-            const int status = *self->m_status;
-            const std::string frame = encodeExit(WIFEXITED(status) ? WEXITSTATUS(status) : 0,
-                                                 WIFSIGNALED(status) ? WTERMSIG(status) : 0);
-            const auto written = co_await stream->write(
-                std::span(reinterpret_cast<const std::uint8_t*>(frame.data()), frame.size()));
-            if (written) {
-                stream->finish();
-                self->m_delivered = true;
-            }
-            self->detach(attachment, false);
-            co_return;
-        } else {
-            co_await self->m_changed.wait();
-        }
-    }
-}
-
-asio::awaitable<void> ExecSession::attach(channel::StreamPtr stream)
-{
-    const auto self = shared_from_this();
-    if (m_stream) {
-        m_stream->reset(kCancel);
-    }
-    const std::uint64_t attachment = ++m_attachment;
-    m_stream = stream;
-    m_sent = m_ring.begin();
-    m_changed.notify();
-    m_room.notify();
-    asio::co_spawn(m_io, sendOutput(self, stream, attachment), asio::detached);
-
-    ExecFrameDecoder decoder;
-    std::string buffer(16 * 1024, '\0');
-    while (attachment == m_attachment) {
-        auto got =
-            co_await stream->read(std::span(reinterpret_cast<std::uint8_t*>(buffer.data()), buffer.size()));
-        if (attachment != m_attachment) {
-            co_return;
-        }
-        if (!got) {
-            detach(attachment, true);
-            co_return;
-        }
-        if (*got == 0) {
-            // The host sends nothing more, the program's output goes on. A terminal has no end of input but
-            // Ctrl-D.
-            if (!m_tty) {
-                apply({ExecFrameType::StdinEnd, {}});
-            }
-            // A reset after this would only be noticed with the next output, so it is looked for.
-            co_await pause(m_io, std::chrono::milliseconds(500));
-            continue;
-        }
-        decoder.feed(std::string_view(buffer).substr(0, *got));
-        for (;;) {
-            auto frame = decoder.next();
-            if (!frame) {
-                stream->reset(kCancel);
-                detach(attachment, true);
-                co_return;
-            }
-            if (!*frame) {
-                break;
-            }
-            apply(**frame);
-        }
-        while (m_pendingInput.size() > kMaxPendingInput && !m_ended && attachment == m_attachment) {
-            co_await m_room.wait();
-        }
-    }
-}
-
 void ExecSession::apply(const ExecFrame& frame)
 {
     const auto byte = [&](std::size_t i) {
@@ -302,30 +205,65 @@ void ExecSession::apply(const ExecFrame& frame)
             m_inputEnded = true;
         }
         break;
-    case ExecFrameType::Resize:
-        if (m_tty && hasInput && frame.payload.size() == 4) {
-            struct winsize size
-            {
-            };
-            size.ws_row = static_cast<unsigned short>(std::clamp((byte(0) << 8) | byte(1), 1u, 1000u));
-            size.ws_col = static_cast<unsigned short>(std::clamp((byte(2) << 8) | byte(3), 1u, 1000u));
-            ::ioctl(m_input->native_handle(), TIOCSWINSZ, &size);
-        }
-        break;
     case ExecFrameType::Signal:
         if (!m_status && frame.payload.size() == 1 && byte(0) >= 1 && byte(0) <= 64) {
-            pid_t group = -1;
-            if (!m_tty || !hasInput || ::ioctl(m_input->native_handle(), TIOCGPGRP, &group) != 0 ||
-                group <= 1) {
-                group = m_pid;
-            }
-            ::kill(-group, static_cast<int>(byte(0)));
+            signalForeground(static_cast<int>(byte(0)));
         }
         break;
     default:
         break; // frames of the other direction
     }
     m_inputReady.notify();
+}
+
+void ExecSession::makeScreen(int rows, int columns)
+{
+    terminal::Callbacks callbacks;
+    callbacks.title = [this](const std::string& title) { m_title = title; };
+    callbacks.reply = [this](std::string_view bytes) {
+        // A viewer's own terminal answers; with nobody there a program would wait for ever.
+        if (!hasWriter() && m_pendingInput.size() < kMaxReplies && m_input && m_input->is_open()) {
+            m_pendingInput += bytes;
+            m_inputReady.notify();
+        }
+    };
+    m_screen = std::make_unique<terminal::Terminal>(rows, columns, std::move(callbacks),
+                                                    terminal::ScrollbackLimits{kScrollbackLines, kScrollbackCells});
+}
+
+int ExecSession::rows() const { return m_screen ? m_screen->screen().rows() : 0; }
+int ExecSession::columns() const { return m_screen ? m_screen->screen().columns() : 0; }
+
+ExecExit ExecSession::exit() const
+{
+    const int status = m_status.value_or(0);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 0, WIFSIGNALED(status) ? WTERMSIG(status) : 0};
+}
+
+void ExecSession::setSize(int rows, int columns)
+{
+    if (!m_screen || rows < 1 || columns < 1) {
+        return;
+    }
+    m_screen->resize(rows, columns);
+    if (m_input && m_input->is_open()) {
+        struct winsize size
+        {
+        };
+        size.ws_row = static_cast<unsigned short>(rows);
+        size.ws_col = static_cast<unsigned short>(columns);
+        ::ioctl(m_input->native_handle(), TIOCSWINSZ, &size);
+    }
+}
+
+/// The foreground group of the terminal; without one the program's group.
+void ExecSession::signalForeground(int signal)
+{
+    pid_t group = -1;
+    if (!m_tty || !m_input || !m_input->is_open() || ::ioctl(m_input->native_handle(), TIOCGPGRP, &group) != 0 || group <= 1) {
+        group = m_pid;
+    }
+    ::kill(-group, signal);
 }
 
 void ExecSession::killGroup(int signal)
@@ -336,28 +274,30 @@ void ExecSession::killGroup(int signal)
     }
 }
 
-asio::awaitable<void> ExecSession::endGroup(std::shared_ptr<ExecSession> self)
+asio::awaitable<void> ExecSession::endGroup(std::shared_ptr<ExecSession> self, int signal)
 {
-    self->killGroup(SIGTERM);
+    if (!self->m_status && self->m_tty) {
+        self->signalForeground(signal);
+        self->signalForeground(SIGCONT); // a stopped program hears of it too
+    }
+    self->killGroup(signal);
     for (int i = 0; i < 40 && !self->m_ended; ++i) {
         co_await pause(self->m_io, std::chrono::milliseconds(50));
+    }
+    if (!self->m_status && self->m_tty) {
+        self->signalForeground(SIGKILL);
     }
     self->killGroup(SIGKILL);
 }
 
-void ExecSession::detach(std::uint64_t attachment, bool lost)
+asio::awaitable<void> ExecSession::end()
 {
-    if (attachment != m_attachment) {
-        return;
+    const auto self = shared_from_this();
+    co_await endGroup(self, SIGHUP);
+    for (int i = 0; i < 40 && !m_ended; ++i) {
+        co_await pause(m_io, std::chrono::milliseconds(50));
     }
-    ++m_attachment;
-    m_stream.reset();
-    m_ring.trim(kRingBytes);
-    m_changed.notify();
-    m_room.notify();
-    if (lost && !m_keepOpen && !m_ended) {
-        asio::co_spawn(m_io, endGroup(shared_from_this()), asio::detached);
-    }
+    m_delivered = true;
 }
 
 } // namespace coldframe::guest

@@ -10,12 +10,13 @@
 
 namespace coldframe::guest {
 
-/// All programs started through /exec, by their idempotent ids. At most kMaxSessions: ended ones whose exit
-/// was delivered go first, then the oldest ended ones. On the io_context's thread.
+/// All programs started through /exec, by their idempotent ids. At most kMaxSessions, and kMaxEnded of them ended: those whose
+/// exit was delivered go first, then the oldest. On the io_context's thread.
 class ExecTable
 {
 public:
     static constexpr std::size_t kMaxSessions = 256;
+    static constexpr std::size_t kMaxEnded = 32; ///< each with its last output
 
     /// What the agent adds to a request: account, environment, working folder; or why nothing may start now.
     using Prepare = std::function<Result<SpawnSpec>(const ExecRequest&)>;
@@ -28,16 +29,31 @@ public:
     /// Serves one /exec stream to its end. Errors before the start become a Failure frame.
     asio::awaitable<void> serve(channel::StreamPtr stream);
 
-    std::size_t runningCount() const;
+    /// Serves one /attach stream: a program that is there already. NotFound becomes a Failure frame.
+    asio::awaitable<void> serveAttach(channel::StreamPtr stream);
+    /// The sessions as JSON: those that go on without a viewer, and those of them that ended and whose status nobody fetched.
+    std::string listJson() const;
+    /// Ends one; returns when it has. NotFound for an id that is not there.
+    asio::awaitable<Result<void>> end(std::string id);
 
 private:
-    Result<std::shared_ptr<ExecSession>> findOrStart(const std::string& header);
+    struct Found
+    {
+        std::shared_ptr<ExecSession> session;
+        AttachRequest how;
+    };
+    asio::awaitable<void> serve(channel::StreamPtr stream, Result<Found> found);
+    Result<Found> findOrStart(const std::string& header);
+    Result<Found> find(const std::string& header) const;
     Result<void> makeRoom();
 
     struct Entry
     {
         std::shared_ptr<ExecSession> session;
         std::uint64_t number = 0;
+        std::string label;
+        bool isAgent = false;
+        std::chrono::steady_clock::time_point started;
     };
 
     asio::io_context& m_io;

@@ -17,6 +17,7 @@ constexpr std::size_t kMaxVariables = 1024;
 constexpr std::size_t kMaxText = 128 * 1024; // MAX_ARG_STRLEN of the kernel
 constexpr std::size_t kMaxFiles = 4096;
 constexpr std::size_t kMaxWorkspaces = 64;
+constexpr std::size_t kMaxLabel = 512;
 
 /// Thrown inside this file only; turned into an Error by `parsed`.
 struct Bad
@@ -125,13 +126,29 @@ bool ownedByAgent(const std::string& owner)
     return owner == "agent";
 }
 
+std::string sessionId(const Json& object)
+{
+    std::string id = text(object.at("id"), 128);
+    if (!isWord(id, 128)) {
+        throw Bad{"id must be a short word"};
+    }
+    return id;
+}
+
+AttachRequest attachRequest(const Json& object)
+{
+    AttachRequest request;
+    request.id = sessionId(object);
+    request.readOnly = flagOr(object, "readOnly", false);
+    request.rows = static_cast<int>(numberOr(object, "rows", 0, 0, 1000));
+    request.columns = static_cast<int>(numberOr(object, "columns", 0, 0, 1000));
+    return request;
+}
+
 ExecRequest execRequest(const Json& object)
 {
     ExecRequest request;
-    request.id = text(object.at("id"), 128);
-    if (!isWord(request.id, 128)) {
-        throw Bad{"id must be a short word"};
-    }
+    request.id = sessionId(object);
     const Json& argv = object.at("argv");
     if (!argv.is_array() || argv.empty() || argv.size() > kMaxArguments) {
         throw Bad{"argv must be a list of at least one text"};
@@ -152,6 +169,8 @@ ExecRequest execRequest(const Json& object)
     request.columns = static_cast<int>(numberOr(object, "columns", 80, 1, 1000));
     request.waitWorkspace = flagOr(object, "waitWorkspace", true);
     request.keepOpen = flagOr(object, "keepOpen", false);
+    request.label = textOr(object, "label", "", kMaxLabel);
+    request.isAgent = flagOr(object, "agent", false);
     return request;
 }
 
@@ -257,6 +276,11 @@ template <typename T> Result<T> parsed(std::string_view json, const char* what, 
 Result<ExecRequest> parseExecRequest(std::string_view json)
 {
     return parsed<ExecRequest>(json, "exec", execRequest);
+}
+
+Result<AttachRequest> parseAttachRequest(std::string_view json)
+{
+    return parsed<AttachRequest>(json, "attach", attachRequest);
 }
 
 Result<PrepareRequest> parsePrepareRequest(std::string_view json)

@@ -26,6 +26,17 @@ struct ExecRequest
     int columns = 80;
     bool waitWorkspace = true;
     bool keepOpen = false;
+    std::string label;    ///< what the list of sessions calls it
+    bool isAgent = false; ///< the sandbox's agent itself
+};
+
+/// Looking at a program that runs already.
+struct AttachRequest
+{
+    std::string id;
+    bool readOnly = false;
+    int rows = 0; ///< 0: the terminal keeps its size
+    int columns = 0;
 };
 
 struct SetupFile
@@ -80,6 +91,7 @@ struct PrepareRequest
 Result<PrepareRequest> parsePrepareRequest(std::string_view json);
 Result<ExecRequest> parseExecRequest(std::string_view json);
 Result<RenewRequest> parseRenewRequest(std::string_view json);
+Result<AttachRequest> parseAttachRequest(std::string_view json);
 Result<SetupRequest> parseSetupRequest(std::string_view json);
 
 } // namespace coldframe::guest

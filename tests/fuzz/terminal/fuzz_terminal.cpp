@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "terminal/terminal.h"
+#include "terminal/redraw.h"
 
 #include <cstdint>
 #include <cstdlib>
@@ -40,6 +40,24 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
         if (terminal.screen().line(row).cells.size() != static_cast<std::size_t>(terminal.screen().columns())) {
             std::abort();
         }
+    }
+    // Drawn for another terminal it shows the same characters and the same cursor there.
+    Terminal other(terminal.screen().rows(), terminal.screen().columns(), {});
+    other.feed(redraw(terminal, {}));
+    const Screen& screen = terminal.screen();
+    for (int row = 0; row < screen.rows(); ++row) {
+        for (int column = 0; column < screen.columns(); ++column) {
+            const auto shown = [&](const Terminal& of) {
+                const char32_t c = of.screen().line(row).cells[static_cast<std::size_t>(column)].text[0];
+                return c == 0 ? U' ' : c;
+            };
+            if (shown(terminal) != shown(other)) {
+                std::abort();
+            }
+        }
+    }
+    if (!(screen.cursor() == other.screen().cursor())) {
+        std::abort();
     }
     // No input may make the terminal say much more than it was told (answers are short and fixed).
     if (replied > 64 + size * 16) {

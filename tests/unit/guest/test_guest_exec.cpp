@@ -140,6 +140,54 @@ class TestGuestExec : public QObject
         return seen;
     }
 
+    /// Attaches to a program that is there.
+    std::shared_ptr<Attached> look(const std::string& id, const nlohmann::json& more = nlohmann::json::object(), bool reads = true)
+    {
+        nlohmann::json request{{"id", id}};
+        request.update(more);
+        auto seen = std::make_shared<Attached>();
+        seen->stream = m_host
+                           ->open({{":method", "POST"},
+                                   {":scheme", "http"},
+                                   {":path", "/attach"},
+                                   {":authority", "guest"},
+                                   {"x-coldframe-exec", encodeBase64(request.dump())}})
+                           .value();
+        if (reads) {
+            asio::co_spawn(*m_io, collect(seen), asio::detached);
+        }
+        return seen;
+    }
+
+    nlohmann::json sessions()
+    {
+        const std::string answer = call("GET", "/sessions");
+        return nlohmann::json::parse(answer.starts_with("200 ") ? answer.substr(4) : "null");
+    }
+
+    bool anyRunning()
+    {
+        for (const auto& session : sessions()["sessions"]) {
+            if (session["ended"] == false) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    static bool contains(const std::shared_ptr<Attached>& seen, const std::string& text, int times = 1)
+    {
+        std::size_t at = 0;
+        for (int i = 0; i < times; ++i) {
+            at = seen->out.find(text, at);
+            if (at == std::string::npos) {
+                return false;
+            }
+            at += text.size();
+        }
+        return true;
+    }
+
     void send(const std::shared_ptr<Attached>& to, const std::string& frame)
     {
         asio::co_spawn(*m_io, writeBytes(to->stream, frame), asio::detached);
@@ -188,6 +236,12 @@ private slots:
         m_io->restart();
         m_io->run_for(std::chrono::milliseconds(20));
         m_io->stop();
+        // Sessions have timers of the io_context.
+        m_agent.reset();
+        m_reaper.reset();
+        m_host.reset();
+        m_guest.reset();
+        m_io.reset();
     }
 
     void hazard_17_setupIsAGate()
@@ -289,28 +343,164 @@ private slots:
         QVERIFY(runUntil([&] { return second->ended; }));
         QVERIFY(second->exit);
         QCOMPARE(second->exit->exitCode, 5);
-        // What the pseudo-terminal still held when it was attached comes on top of the ring.
-        QVERIFY(second->out.size() <= ExecSession::kRingBytes + 64 * 1024);
-        QVERIFY(second->out.size() > ExecSession::kRingBytes / 2);
-        QVERIFY(second->out.ends_with("200000\r\n"));
+        // The screen with what scrolled off it last, and what the pseudo-terminal still held.
+        QVERIFY(second->out.find("199990") != std::string::npos);
+        QVERIFY(second->out.find("200000") != std::string::npos);
+        QVERIFY(second->out.find("\n100000") == std::string::npos);
         QVERIFY(second->out.find("never") == std::string::npos);
         auto third = attach("a", "echo never", true); // fetched once, and there still
         QVERIFY(runUntil([&] { return third->ended; }));
         QCOMPARE(third->exit->exitCode, 5);
     }
 
-    void hazard_07_aSecondAttachmentTakesOver()
+    void hazard_07_severalLookAtOneTerminal()
     {
         call("POST", "/setup", setupBody("one"));
-        auto first = attach("a", "echo begun; read x; echo got-$x", true);
-        QVERIFY(runUntil([&] { return first->out.find("begun") != std::string::npos; }));
-        auto second = attach("a", "", true);
-        QVERIFY(runUntil([&] { return first->ended && second->out.find("begun") != std::string::npos; }));
-        QVERIFY(!first->exit);
+        const char* script = "echo begun; trap 'echo size $(stty size)' WINCH; echo ready; "
+                             "while :; do read -t 0.2 x; r=$?; if [ $r = 0 ]; then echo got-$x; elif [ $r -lt 128 ]; then exit 0; fi; done";
+        auto first = attach("a", script, true, {{"rows", 24}, {"columns", 80}});
+        QVERIFY(runUntil([&] { return contains(first, "ready"); }));
+        auto second = look("a", {{"rows", 30}, {"columns", 90}});
+        // What was there is drawn, and the terminal has the newest viewer's size.
+        QVERIFY(runUntil([&] { return contains(second, "begun") && contains(second, "size 30 90") && contains(first, "size 30 90"); }));
+        QVERIFY(sessions()["sessions"][0]["viewers"] == 2);
         send(second, encodeExecFrame(ExecFrameType::Stdin, "word\r"));
-        QVERIFY(runUntil([&] { return second->ended; }));
-        QVERIFY(second->out.find("got-word") != std::string::npos);
+        QVERIFY(runUntil([&] { return contains(first, "got-word") && contains(second, "got-word"); }));
+        // The first is used: its size counts again. Its terminal's answers do not make it so.
+        send(first, encodeExecFrame(ExecFrameType::Stdin, "\x1b[?62;22c\x1b[1;1R") + encodeExecFrame(ExecFrameType::Stdin, "back\r"));
+        QVERIFY(runUntil([&] { return contains(second, "got-back") && contains(second, "size 24 80"); }));
+        QVERIFY(second->out.find("62;22c") == std::string::npos);
+        // One only looks: it types nothing and changes no size.
+        auto third = look("a", {{"rows", 10}, {"columns", 20}, {"readOnly", true}});
+        QVERIFY(runUntil([&] { return contains(third, "got-back"); }));
+        send(third, encodeExecFrame(ExecFrameType::Stdin, "no\r") + encodeExecFrame(ExecFrameType::Signal, std::string(1, SIGKILL)) +
+                        encodeResize(11, 21));
+        // A clean end leaves the session, as a terminal window that is closed.
+        first->stream->finish();
+        QVERIFY(runUntil([&] { return first->ended; }));
+        QVERIFY(!first->exit && !first->failure);
+        QVERIFY(runUntil([&] { return contains(second, "size 30 90", 2); }));
+        send(second, encodeExecFrame(ExecFrameType::Stdin, "last\r"));
+        QVERIFY(runUntil([&] { return contains(third, "got-last"); }));
+        QVERIFY(third->out.find("got-no") == std::string::npos);
+        QVERIFY(sessions()["sessions"][0]["viewers"] == 2);
+        send(second, encodeExecFrame(ExecFrameType::StdinEnd, ""));
+        QVERIFY(runUntil([&] { return second->ended && third->ended; }));
         QCOMPARE(second->exit->exitCode, 0);
+        QCOMPARE(third->exit->exitCode, 0);
+        QCOMPARE(sessions()["sessions"].size(), 0u);
+    }
+
+    void hazard_07_tooManyViewersLetTheOldestGo()
+    {
+        call("POST", "/setup", setupBody("one"));
+        auto first = attach("a", "echo begun; read x", true);
+        QVERIFY(runUntil([&] { return contains(first, "begun"); }));
+        std::vector<std::shared_ptr<Attached>> more;
+        for (std::size_t i = 0; i < ExecSession::kMaxViewers; ++i) {
+            more.push_back(look("a"));
+        }
+        QVERIFY(runUntil([&] { return first->ended && contains(more.back(), "begun"); }));
+        QVERIFY(first->failure && first->failure->find("more places") != std::string::npos);
+        QVERIFY(sessions()["sessions"][0]["viewers"] == ExecSession::kMaxViewers);
+    }
+
+    void hazard_15_aViewerThatDoesNotReadHoldsNobodyUp()
+    {
+        call("POST", "/setup", setupBody("one"));
+        auto first = attach("a", "echo begun; read x; seq 1 200000; echo the-end; read x", true, {{"columns", 80}});
+        QVERIFY(runUntil([&] { return contains(first, "begun"); }));
+        auto stuck = look("a", {{"readOnly", true}}, false); // nobody reads its stream
+        send(first, encodeExecFrame(ExecFrameType::Stdin, "go\r"));
+        QVERIFY(runUntil([&] { return contains(first, "the-end"); }, 40));
+        QVERIFY(contains(first, "\r\n100000\r\n"));
+        // It reads again, and is shown the screen as it is now, not all that it missed.
+        asio::co_spawn(*m_io, collect(stuck), asio::detached);
+        QVERIFY(runUntil([&] { return contains(stuck, "the-end"); }));
+        QVERIFY(stuck->out.find("\r\n100000\r\n") == std::string::npos);
+    }
+
+    void sessionsAreListedUntilTheirStatusWasFetched()
+    {
+        call("POST", "/setup", setupBody("one"));
+        auto shell = attach("shell", "echo begun; read x; sleep 0.5; exit 3", true, {{"label", "bash -l\x07"}, {"rows", 31}, {"columns", 97}});
+        auto agent = attach("agent", "echo begun; trap '' HUP; while :; do sleep 0.1; done", true, {{"label", "claude"}, {"agent", true}});
+        auto plain = attach("plain", "echo begun; sleep 20", false);
+        QVERIFY(runUntil([&] { return contains(shell, "begun") && contains(agent, "begun") && contains(plain, "begun"); }));
+        nlohmann::json list = sessions()["sessions"];
+        QCOMPARE(list.size(), 2u); // what ends with its stream is no session
+        QVERIFY(list[0]["id"] == "agent");
+        QVERIFY(list[0]["agent"] == true);
+        QVERIFY(list[1]["label"] == "bash -l\x07");
+        QVERIFY(list[1]["rows"] == 31);
+        QVERIFY(list[1]["columns"] == 97);
+        QVERIFY(list[1]["ended"] == false);
+        QVERIFY(list[1]["ageSeconds"].get<double>() >= 0);
+        send(shell, encodeExecFrame(ExecFrameType::Stdin, "typed\r"));
+        QVERIFY(runUntil([&] { return contains(shell, "typed"); }));
+        shell->stream->finish(); // ended with nobody there
+        QVERIFY(runUntil([&] { return sessions()["sessions"][1]["ended"] == true; }));
+        QVERIFY(sessions()["sessions"][1]["exitCode"] == 3);
+        auto late = look("shell");
+        QVERIFY(runUntil([&] { return late->ended; }));
+        QVERIFY(contains(late, "begun"));
+        QCOMPARE(late->exit->exitCode, 3);
+        QCOMPARE(sessions()["sessions"].size(), 1u);
+        // The end that is asked for comes to a program that ignores the hang-up too.
+        QVERIFY(call("POST", "/sessions/end", R"({"id":"agent"})").starts_with("200"));
+        QVERIFY(runUntil([&] { return agent->ended; }));
+        QCOMPARE(agent->exit->signal, SIGKILL);
+        QCOMPARE(sessions()["sessions"].size(), 0u);
+        QVERIFY(call("POST", "/sessions/end", R"({"id":"nowhere"})").starts_with("404"));
+        QVERIFY(call("POST", "/sessions/end", "{}").starts_with("400"));
+        auto nowhere = look("nowhere");
+        QVERIFY(runUntil([&] { return nowhere->ended; }));
+        QVERIFY(nowhere->failure && nowhere->failure->find("not_found") != std::string::npos);
+    }
+
+    void endedSessionsAreBounded()
+    {
+        call("POST", "/setup", setupBody("one"));
+        for (std::size_t i = 0; i < ExecTable::kMaxEnded + 5; ++i) {
+            auto seen = attach("s" + std::to_string(i), "sleep 0.05", true);
+            seen->stream->finish();
+            QVERIFY(runUntil([&] { return seen->ended; }));
+            QVERIFY(runUntil([&] { return sessions()["sessions"].empty() || !anyRunning(); }));
+        }
+        QVERIFY(sessions()["sessions"].size() <= ExecTable::kMaxEnded + 1);
+        QVERIFY(sessions()["sessions"].size() > ExecTable::kMaxEnded / 2);
+    }
+
+    void aProgramWithoutAViewerGetsAnswers()
+    {
+        call("POST", "/setup", setupBody("one"));
+        const std::string go = m_folder->path().toStdString() + "/go";
+        auto first = attach("a", "echo begun; while ! test -e " + go + "; do sleep 0.05; done; stty raw -echo; printf '\\033[6n'; "
+                                 "IFS= read -r -d R -t 20 answer; stty sane; printf '%q\\n' \"$answer\"; read x", true);
+        QVERIFY(runUntil([&] { return contains(first, "begun"); }));
+        first->stream->finish();
+        QVERIFY(runUntil([&] { return first->ended; }));
+        QVERIFY(writeFileAtomic(go, "", 0644));
+        QVERIFY(runUntil([&] {
+            auto later = look("a", {{"readOnly", true}});
+            runUntil([&] { return contains(later, "begun"); });
+            later->stream->finish();
+            runUntil([&] { return later->ended; });
+            return contains(later, "E[2\\;1") || contains(later, "E[2;1");
+        }));
+    }
+
+    void repliesAreToldFromKeys()
+    {
+        for (const char* reply : {"\x1b[?62;22c", "\x1b[>1;100;0c", "\x1b[24;80R", "\x1b[0n", "\x1b[?997;1n", "\x1b[8;24;80t", "\x1b[?2026;2$y",
+                                  "\x1b[?1u", "\x1b]11;rgb:10/10/10\x1b\\", "\x1b]11;rgb:10/10/10\x07", "\x1bP>|x\x1b\\", "\x1b[O",
+                                  "\x1b[?62;22c\x1b[1;1R"}) {
+            QVERIFY2(isTerminalReply(reply), reply);
+        }
+        for (const char* keys : {"a", "\x1b", "\x1b[A", "\x1bOA", "\x1b[1;5C", "\x1b[112;5u", "\x1b[3~", "\x1b[I", "\x1b[<0;1;1M", "\x1b[200~x\x1b[201~",
+                                 "\x1b[?62;22cx", "\x03", "\x1b[R", "\x1b]11;"}) {
+            QVERIFY2(!isTerminalReply(keys), keys);
+        }
     }
 
     void withoutATerminalTheEndOfTheStreamEndsTheGroup()

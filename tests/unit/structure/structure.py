@@ -14,7 +14,7 @@ CORE = {
     "engine": {"api", "vm", "sync", "secrets", "audit", "agents", "image", "channel", "policy"},
 }
 WINDOW = {"api", "terminal", "policy"}
-GUEST = {"sync", "channel"}
+GUEST = {"sync", "channel", "terminal"}
 APP = {
     "coldframe": {"ui"} | WINDOW,
     "coldframed": {"engine"} | CORE["engine"],

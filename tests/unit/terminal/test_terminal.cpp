@@ -186,7 +186,7 @@ private slots:
             flood += "x\r\n";
         }
         f.terminal.feed(flood);
-        QVERIFY(f.terminal.scrollback().size() <= Scrollback::kMaxLines);
+        QVERIFY(f.terminal.scrollback().size() <= ScrollbackLimits().lines);
         QVERIFY(f.terminal.scrollback().dropped() > 0);
     }
 

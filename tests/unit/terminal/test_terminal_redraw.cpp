@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// A screen drawn for another terminal: it shows the same and behaves the same from then on.
+#include "terminal/key_encoder.h"
+#include "terminal/redraw.h"
+
+#include <QtTest>
+
+using namespace coldframe::terminal;
+
+namespace {
+
+/// Everything that can be seen of a terminal, one line each: text with styles, cursor, modes.
+std::string look(const Terminal& terminal, bool withScrollback = true)
+{
+    std::string all;
+    const auto addLine = [&](const Line& line) {
+        for (const Cell& cell : line.cells) {
+            for (const char32_t c : cell.text) {
+                all += encodeUtf8(c == 0 ? U' ' : c);
+            }
+            const Style& s = cell.style;
+            all += std::to_string(static_cast<int>(s.foreground.kind)) + std::to_string(s.foreground.red) + "," +
+                   std::to_string(s.foreground.green) + "," + std::to_string(s.background.red) + "," +
+                   std::to_string(s.bold + 2 * s.dim + 4 * s.italic + 8 * s.blink + 16 * s.inverse + 32 * s.hidden + 64 * s.strike) +
+                   std::to_string(static_cast<int>(s.underline)) + std::to_string(cell.width);
+        }
+        all += '\n';
+    };
+    for (std::size_t i = 0; withScrollback && i < terminal.scrollback().size(); ++i) {
+        addLine(terminal.scrollback().at(i));
+    }
+    for (const Screen* screen : {&terminal.primaryScreen(), &terminal.screen()}) {
+        for (int row = 0; row < screen->rows(); ++row) {
+            addLine(screen->line(row));
+        }
+    }
+    const Screen& screen = terminal.screen();
+    const Modes& m = terminal.modes();
+    for (const int value : {screen.cursor().row, screen.cursor().column, static_cast<int>(screen.wrapPending()), screen.topMargin(),
+                            screen.bottomMargin(), static_cast<int>(screen.originMode), static_cast<int>(m.applicationCursorKeys),
+                            static_cast<int>(m.applicationKeypad), static_cast<int>(m.bracketedPaste), static_cast<int>(m.focusEvents),
+                            static_cast<int>(m.sgrMouse), static_cast<int>(m.autoWrap), static_cast<int>(m.insert), static_cast<int>(m.newLine),
+                            static_cast<int>(m.cursorVisible), static_cast<int>(m.cursorBlink), static_cast<int>(m.reverseVideo),
+                            static_cast<int>(m.colorReports), static_cast<int>(m.alternateScreen), static_cast<int>(m.alternateScroll),
+                            static_cast<int>(m.mouse), static_cast<int>(m.cursorShape), static_cast<int>(m.kittyKeyboard),
+                            static_cast<int>(m.modifyOtherKeys)}) {
+        all += std::to_string(value) + " ";
+    }
+    return all;
+}
+
+} // namespace
+
+class TestTerminalRedraw : public QObject
+{
+    Q_OBJECT
+
+private slots:
+    void anotherTerminalShowsTheSame_data()
+    {
+        QTest::addColumn<QByteArray>("output");
+        const auto row = [](const char* name, const char* output) { QTest::newRow(name) << QByteArray(output); };
+        row("nothing", "");
+        row("a prompt", "$ ls\r\na  b\r\n$ ");
+        row("scrolled", "1\r\n2\r\n3\r\n4\r\n5\r\n6\r\n7");
+        row("colours", "\x1b[1;31mred\x1b[0;4:3;38;5;200m\x1b[48;2;1;2;3mx\x1b[94;103;21;9;3my\x1b[0m z");
+        row("background to the end", "\x1b[44m\x1b[2J\x1b[1;1Hblue");
+        row("wide and combining", "a\xe6\x97\xa5\xe6\x9c\xac" "e\xcc\x81|");
+        row("wide at the edge", "\x1b[1;9H\xe6\x97\xa5\xe6\x97\xa5");
+        row("behind the last column", "0123456789");
+        row("full lines", "01234567890123456789012345678901234567890123456789x");
+        row("wrap off", "\x1b[?7l0123456789abc");
+        row("alternate screen", "shell\r\n$ vi\r\n\x1b[?1049h\x1b[2J\x1b[2;3H\x1b[7mtext\x1b[0m\x1b[4;1H~");
+        row("margins and origin", "\x1b[2;3r\x1b[?6h\x1b[2;2Hx");
+        row("line drawing", "\x1b(0lqk\x1b(B \x1b)0\x0eqq");
+        row("modes", "\x1b[?1h\x1b=\x1b[?2004h\x1b[?1004h\x1b[?1002h\x1b[?1006h\x1b[?25l\x1b[4h\x1b[20h\x1b[?5h\x1b[?2031h\x1b[?1007l");
+        row("keyboard and cursor", "\x1b[>1u\x1b[>4;2m\x1b[5 q");
+        row("saved lines under the alternate screen", "1\r\n2\r\n3\r\n4\r\n5\r\n\x1b[?1049hinside");
+    }
+
+    void anotherTerminalShowsTheSame()
+    {
+        QFETCH(QByteArray, output);
+        Terminal first(4, 10, {});
+        first.feed({output.constData(), static_cast<std::size_t>(output.size())});
+        QCOMPARE(first.unfinishedBytes(), 0u);
+        Terminal second(4, 10, {});
+        second.feed("some shell$ coldframe attach\r\n");
+        const std::string drawn = redraw(first, {100, "", false});
+        Terminal fresh(4, 10, {});
+        fresh.feed(drawn);
+        QCOMPARE(look(fresh), look(first));
+        second.feed(drawn);
+        QCOMPARE(look(second, false), look(first, false));
+        // What was on the other terminal is in its scrollback, first.
+        QCOMPARE(second.scrollback().at(0).cells[0].text[0], U's');
+        for (Terminal* terminal : {&first, &fresh}) {
+            terminal->feed("next\r\nline\x1b[?1049l\r\nafter");
+        }
+        QCOMPARE(look(fresh), look(first));
+        // A terminal that showed something else of the same program.
+        Terminal behind(4, 10, {});
+        behind.feed("old\x1b[?1049h\x1b[2;3r\x1b[?6h\x1b[?1003h\x1b[7mold\x1b[?1h\x1b]2;unfinished");
+        behind.feed(redraw(first, {0, "", true}));
+        QCOMPARE(look(behind, false), look(first, false));
+    }
+
+    void nothingHappensASecondTime()
+    {
+        Terminal first(4, 10, {});
+        first.feed("\x07\x1b[c\x1b[6n\x1b]11;?\x07\x1b]52;c;c2VjcmV0\x07\x1b]9;note\x07\x1b]2;title\x07\x1b[?u\x1bP$qm\x1b\\shown");
+        int happened = 0;
+        std::string title;
+        Callbacks callbacks;
+        callbacks.reply = [&](std::string_view) { ++happened; };
+        callbacks.bell = [&] { ++happened; };
+        callbacks.notification = callbacks.clipboardWrite = [&](const std::string&) { ++happened; };
+        callbacks.title = [&](const std::string& text) { title = text; };
+        Terminal second(4, 10, std::move(callbacks));
+        second.feed(redraw(first, {100, "kept title", false}));
+        QCOMPARE(happened, 0);
+        QCOMPARE(title, std::string("kept title"));
+        QCOMPARE(second.screen().line(0).cells[0].text[0], U's');
+    }
+
+    void whatHasNotEndedIsCounted()
+    {
+        const std::string output = "a\x1b[31mb\xe6\x97\xa5\x1b]2;title\x07\x1bP$qm\x1b\\c";
+        for (std::size_t cut = 0; cut <= output.size(); ++cut) {
+            Terminal whole(2, 10, {});
+            whole.feed(output);
+            Terminal first(2, 10, {});
+            first.feed(output.substr(0, cut));
+            Terminal second(2, 10, {});
+            second.feed(redraw(first, {}));
+            second.feed(output.substr(cut - first.unfinishedBytes()));
+            QCOMPARE(look(second), look(whole));
+        }
+    }
+
+    void theScrollbackIsLimited()
+    {
+        Terminal small(2, 10, {}, {3, 1000});
+        Terminal narrow(2, 10, {}, {1000, 50});
+        for (int i = 0; i < 100; ++i) {
+            small.feed(std::to_string(i) + "\r\n");
+            narrow.feed(std::to_string(i) + "\r\n");
+        }
+        QCOMPARE(small.scrollback().size(), 3u);
+        QCOMPARE(narrow.scrollback().size(), 5u);
+        Terminal second(2, 10, {});
+        second.feed(redraw(small, {2, "", false}));
+        QCOMPARE(second.scrollback().size(), 2u);
+    }
+};
+
+QTEST_GUILESS_MAIN(TestTerminalRedraw)
+#include "test_terminal_redraw.moc"
