@@ -7,7 +7,8 @@
 
 namespace coldframe::ui {
 
-void ask(QWidget* parent, const Question& question, QObject* context, std::function<void()> accepted)
+void ask(QWidget* parent, const Question& question, QObject* context, std::function<void()> accepted,
+         std::function<void()> otherwise)
 {
     auto* box = new QMessageBox(QMessageBox::Warning, question.title, question.text, QMessageBox::NoButton, parent);
     box->setObjectName(QStringLiteral("confirmBox"));
@@ -17,6 +18,11 @@ void ask(QWidget* parent, const Question& question, QObject* context, std::funct
     box->setInformativeText(question.detail);
     QPushButton* accept = box->addButton(question.accept, QMessageBox::AcceptRole);
     accept->setObjectName(QStringLiteral("confirmAccept"));
+    if (!question.other.isEmpty()) {
+        QPushButton* other = box->addButton(question.other, QMessageBox::NoRole);
+        other->setObjectName(QStringLiteral("confirmOther"));
+        QObject::connect(other, &QPushButton::clicked, context, std::move(otherwise));
+    }
     QPushButton* cancel = box->addButton(QCoreApplication::translate("ask", "Cancel"), QMessageBox::RejectRole);
     cancel->setObjectName(QStringLiteral("confirmCancel"));
     box->setDefaultButton(cancel);

@@ -225,6 +225,7 @@ void SandboxPage::refresh()
     m_reset->setEnabled(!busy);
     m_remove->setEnabled(!busy);
     m_overview->show(*sandbox);
+    m_terminal->setRunning(sandbox->state == SandboxState::Running);
     paintColors();
 }
 

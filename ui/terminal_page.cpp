@@ -20,6 +20,10 @@
 
 namespace coldframe::ui {
 
+namespace {
+constexpr const char* kIsAgent = "isAgent";
+} // namespace
+
 TerminalSession::TerminalSession(api::Client& client, std::string method, nlohmann::json params, QWidget* parent)
     : QWidget(parent), m_client(client), m_method(std::move(method)), m_params(std::move(params))
 {
@@ -66,8 +70,28 @@ void TerminalSession::begin()
     m_params["rows"] = m_view->rows();
     m_params["columns"] = m_view->columns();
     m_params["tty"] = true;
+    attach();
+    connect(m_view, &TerminalWidget::bytesTyped, this, [this](const QByteArray& bytes) {
+        if (m_attachment) {
+            m_attachment->sendInput(bytes);
+        }
+    });
+    connect(m_view, &TerminalWidget::sizeChanged, this, [this](int rows, int columns) {
+        if (m_attachment) {
+            m_attachment->sendResize(rows, columns);
+        }
+    });
+}
+
+void TerminalSession::attach()
+{
     m_running = true;
+    m_lost = false;
     m_attachment = m_client.attach(m_method, m_params, this);
+    connect(m_attachment, &api::Attachment::offered, this, [this](const nlohmann::json& answer) {
+        const nlohmann::json session = answer.value("session", nlohmann::json());
+        m_session = session.is_string() ? session.get<std::string>() : rawField(session, "id");
+    });
     connect(m_attachment, &api::Attachment::opened, this, [this] {
         m_status->hide();
         m_attachment->sendResize(m_view->rows(), m_view->columns());
@@ -79,10 +103,50 @@ void TerminalSession::begin()
     });
     connect(m_attachment, &api::Attachment::failed, this,
             [this](const coldframe::Error& error) { end(shown(error.message), false); });
-    connect(m_attachment, &api::Attachment::closed, this,
-            [this] { end(tr("The connection to the program broke."), false); });
-    connect(m_view, &TerminalWidget::bytesTyped, m_attachment, &api::Attachment::sendInput);
-    connect(m_view, &TerminalWidget::sizeChanged, m_attachment, &api::Attachment::sendResize);
+    connect(m_attachment, &api::Attachment::closed, this, [this] {
+        if (m_session.empty()) {
+            end(tr("The connection to the program broke."), false);
+        } else {
+            lose(tr("The connection broke. The program is shown again when the sandbox can be reached."));
+        }
+    });
+}
+
+void TerminalSession::attachAgain()
+{
+    if (!m_lost) {
+        return;
+    }
+    m_method = "session.attach";
+    m_params = {{"sandbox", m_params["sandbox"]}, {"session", m_session}, {"rows", m_view->rows()}, {"columns", m_view->columns()}};
+    m_view->clear();
+    attach();
+}
+
+void TerminalSession::giveUp()
+{
+    if (m_lost) {
+        m_lost = false;
+        end(tr("The program ended."), false);
+    }
+}
+
+void TerminalSession::lose(const QString& text)
+{
+    dropAttachment();
+    m_lost = true;
+    m_status->setText(text);
+    m_status->show();
+}
+
+void TerminalSession::dropAttachment()
+{
+    if (m_attachment) {
+        m_attachment->disconnect(m_view);
+        m_attachment->disconnect(this);
+        m_attachment->deleteLater();
+        m_attachment = nullptr;
+    }
 }
 
 void TerminalSession::end(const QString& text, bool good)
@@ -93,12 +157,7 @@ void TerminalSession::end(const QString& text, bool good)
     colors.setColor(QPalette::WindowText, good ? Theme::quiet(palette()) : Theme::bad(palette()));
     m_status->setPalette(colors);
     m_status->show();
-    if (m_attachment) {
-        m_attachment->disconnect(m_view);
-        m_view->disconnect(m_attachment);
-        m_attachment->deleteLater();
-        m_attachment = nullptr;
-    }
+    dropAttachment();
     emit ended();
 }
 
@@ -135,12 +194,18 @@ TerminalPage::TerminalPage(api::Client& client, const QString& sandbox, QWidget*
     bar->setContentsMargins(8, 0, 8, 0);
     m_agent = new QPushButton(tr("Start Agent"), this);
     m_agent->setObjectName(QStringLiteral("startAgent"));
+    m_newAgent = new QPushButton(tr("New Agent Session"), this);
+    m_newAgent->setObjectName(QStringLiteral("newAgent"));
+    m_newAgent->setToolTip(tr("Starts the agent once more, beside the session that runs."));
+    m_newAgent->hide();
     m_shell = new QPushButton(tr("Open Shell"), this);
     m_shell->setObjectName(QStringLiteral("openShell"));
     paintIcons();
     connect(m_agent, &QPushButton::clicked, this, &TerminalPage::startAgent);
     connect(m_shell, &QPushButton::clicked, this, &TerminalPage::openShell);
+    connect(m_newAgent, &QPushButton::clicked, this, &TerminalPage::startNewAgent);
     bar->addWidget(m_agent);
+    bar->addWidget(m_newAgent);
     bar->addWidget(m_shell);
     bar->addStretch(1);
     layout->addLayout(bar);
@@ -164,11 +229,14 @@ TerminalPage::TerminalPage(api::Client& client, const QString& sandbox, QWidget*
     m_stack->addWidget(empty);
     m_stack->addWidget(m_tabs);
     layout->addWidget(m_stack, 1);
+    // Later, when the model knows the sandboxes' states.
+    connect(&m_client, &api::Client::resynchronised, this, [this] { QTimer::singleShot(0, this, &TerminalPage::lookForSessions); });
 }
 
 void TerminalPage::paintIcons()
 {
     m_agent->setIcon(Theme::icon(QStringLiteral("start"), palette()));
+    m_newAgent->setIcon(Theme::icon(QStringLiteral("start"), palette()));
     m_shell->setIcon(Theme::icon(QStringLiteral("terminal"), palette()));
 }
 
@@ -184,15 +252,89 @@ int TerminalPage::runningSessions() const
 {
     int running = 0;
     for (int i = 0; i < m_tabs->count(); ++i) {
-        const auto* session = qobject_cast<TerminalSession*>(m_tabs->widget(i));
-        running += session && session->isRunning() ? 1 : 0;
+        running += at(i) && at(i)->isRunning() ? 1 : 0;
     }
     return running;
 }
 
+TerminalSession* TerminalPage::at(int index) const { return qobject_cast<TerminalSession*>(m_tabs->widget(index)); }
+
+/// The tab of the agent's session, or -1.
+int TerminalPage::runningAgent() const
+{
+    for (int i = 0; i < m_tabs->count(); ++i) {
+        if (at(i) && at(i)->isRunning() && at(i)->property(kIsAgent).toBool()) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+void TerminalPage::setRunning(bool running)
+{
+    const bool cameUp = running && !m_isRunning;
+    m_isRunning = running;
+    if (cameUp) {
+        lookForSessions();
+    }
+}
+
+void TerminalPage::lookForSessions()
+{
+    if (!m_isRunning || m_client.state() != api::Client::State::Connected) {
+        return;
+    }
+    m_client.call("session.list", {{"sandbox", m_id.toStdString()}}, this, [this](Result<nlohmann::json> answer) {
+        if (answer && m_isRunning && answer->is_object() && answer->contains("sessions")) {
+            takeSessions((*answer)["sessions"]);
+        }
+    });
+}
+
+void TerminalPage::takeSessions(const nlohmann::json& sessions)
+{
+    std::vector<TerminalSession*> lost;
+    for (int i = 0; i < m_tabs->count(); ++i) {
+        if (at(i) && at(i)->isLost()) {
+            lost.push_back(at(i));
+        }
+    }
+    for (const nlohmann::json& session : sessions) {
+        const std::string id = rawField(session, "id");
+        const bool isAgent = !rawField(session, "agent").empty();
+        bool isOpen = false;
+        for (int i = 0; i < m_tabs->count(); ++i) {
+            if (at(i) && at(i)->session() == id) {
+                isOpen = true;
+                at(i)->attachAgain();
+                std::erase(lost, at(i));
+            }
+        }
+        // What somebody looks at elsewhere is left to them: here it would get the size of this window.
+        const bool isFree = numberField(session, "viewers") == 0 && rawField(session, "state") == "running";
+        if (!isOpen && isFree && session.value("tty", false)) {
+            const QString title = isAgent ? tr("Agent") : shown(rawField(session, "label")).left(30);
+            add("session.attach", {{"sandbox", m_id.toStdString()}, {"session", id}}, title, isAgent, m_tabs->count() == 0);
+        }
+    }
+    for (TerminalSession* gone : lost) {
+        gone->giveUp();
+    }
+}
+
 void TerminalPage::startAgent()
 {
-    add("sandbox.launch", {{"sandbox", m_id.toStdString()}, {"arguments", nlohmann::json::array()}}, tr("Agent"));
+    if (const int running = runningAgent(); running >= 0) {
+        m_tabs->setCurrentIndex(running);
+        m_tabs->currentWidget()->setFocus();
+        return;
+    }
+    add("sandbox.launch", {{"sandbox", m_id.toStdString()}, {"arguments", nlohmann::json::array()}}, tr("Agent"), true);
+}
+
+void TerminalPage::startNewAgent()
+{
+    add("sandbox.launch", {{"sandbox", m_id.toStdString()}, {"arguments", nlohmann::json::array()}, {"new", true}}, tr("Agent"), true);
 }
 
 void TerminalPage::openShell()
@@ -202,21 +344,27 @@ void TerminalPage::openShell()
          // A login shell, as in a terminal of the desktop: what installers add to ~/.profile holds.
          {"argv", nlohmann::json::array({"bash", "-l"})},
          {"environment", {{"TERM", "xterm-256color"}, {"COLORTERM", "truecolor"}}}},
-        tr("Shell"));
+        tr("Shell"), false);
 }
 
-TerminalSession* TerminalPage::add(std::string method, nlohmann::json params, const QString& title)
+TerminalSession* TerminalPage::add(std::string method, nlohmann::json params, const QString& title, bool isAgent, bool show)
 {
     auto* session = new TerminalSession(m_client, std::move(method), std::move(params), m_tabs);
+    session->setProperty(kIsAgent, isAgent);
     connect(session, &TerminalSession::titleChanged, this, [this, session, title](const QString& text) {
         const int index = m_tabs->indexOf(session);
         m_tabs->setTabToolTip(index, text);
         const QString tab = text.isEmpty() ? title : tr("%1: %2").arg(title, text.left(30));
         m_tabs->setTabText(index, QString(tab).replace(QLatin1Char('&'), QStringLiteral("&&")));
     });
+    connect(session, &TerminalSession::ended, this, &TerminalPage::showRightSide);
     m_stack->setCurrentWidget(m_tabs);
-    m_tabs->setCurrentIndex(m_tabs->addTab(session, title));
-    session->setFocus();
+    const int index = m_tabs->addTab(session, QString(title).replace(QLatin1Char('&'), QStringLiteral("&&")));
+    if (show) {
+        m_tabs->setCurrentIndex(index);
+        session->setFocus();
+    }
+    showRightSide();
     return session;
 }
 
@@ -227,12 +375,21 @@ void TerminalPage::closeSession(int index)
         drop(m_tabs->widget(index));
         return;
     }
-    ask(this,
-        {tr("Close terminal"), tr("Close this terminal?"), tr("The program in it is hung up and ends."), tr("Close")},
-        session, [this, session] {
-            session->hangUp();
+    ask(
+        this,
+        {tr("Close terminal"), tr("Close this terminal?"),
+         tr("Its program can go on without it: it is shown again when the window is opened next, or by “coldframe attach”."), tr("End the Program"),
+         session->session().empty() ? QString() : tr("Leave It Running")},
+        session,
+        [this, session] {
+            if (session->session().empty()) {
+                session->hangUp();
+            } else {
+                m_client.call("session.end", {{"sandbox", m_id.toStdString()}, {"session", session->session()}}, this, [](Result<nlohmann::json>) {});
+            }
             drop(session);
-        });
+        },
+        [this, session] { drop(session); });
 }
 
 void TerminalPage::closeCurrent()
@@ -249,6 +406,10 @@ void TerminalPage::drop(QWidget* session)
     showRightSide();
 }
 
-void TerminalPage::showRightSide() { m_stack->setCurrentIndex(m_tabs->count() == 0 ? 0 : 1); }
+void TerminalPage::showRightSide()
+{
+    m_stack->setCurrentIndex(m_tabs->count() == 0 ? 0 : 1);
+    m_newAgent->setVisible(runningAgent() >= 0);
+}
 
 } // namespace coldframe::ui

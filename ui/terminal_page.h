@@ -20,7 +20,7 @@ namespace coldframe::ui {
 
 class TerminalWidget;
 
-/// One program on a terminal: from the request to the exit, which stays readable.
+/// One session: from the request to the exit, which stays readable. When the connection breaks it waits to be attached again.
 class TerminalSession : public QWidget
 {
     Q_OBJECT
@@ -31,6 +31,14 @@ public:
     ~TerminalSession() override;
 
     bool isRunning() const { return m_running; }
+    /// The engine's id of it; empty before the engine has said it.
+    const std::string& session() const { return m_session; }
+    /// The connection broke, not the program as far as is known.
+    bool isLost() const { return m_lost; }
+    /// Of a lost one: shows its screen as it is now.
+    void attachAgain();
+    /// Of a lost one: the program is no more.
+    void giveUp();
     /// What a terminal that is closed tells its program: a program may outlive its terminal otherwise.
     void hangUp();
     TerminalWidget* view() const { return m_view; }
@@ -45,6 +53,9 @@ protected:
 
 private:
     void begin();
+    void attach();
+    void lose(const QString& text);
+    void dropAttachment();
     void end(const QString& text, bool good);
     void askPaste(const QString& text);
 
@@ -54,11 +65,14 @@ private:
     TerminalWidget* m_view = nullptr;
     QLabel* m_status = nullptr;
     QPointer<api::Attachment> m_attachment;
+    std::string m_session;
     bool m_begun = false;
-    bool m_running = false;
+    bool m_running = true; ///< or about to begin
+    bool m_lost = false;
 };
 
-/// The terminals of one sandbox, each in a tab: the agent and shells.
+/// The terminals of one sandbox, each in a tab: the agent and shells. Sessions that run already and are open nowhere else, and the
+/// agent's, get their tab when the page is made, when the engine is reached again and when the sandbox comes up.
 class TerminalPage : public QWidget
 {
     Q_OBJECT
@@ -66,9 +80,12 @@ class TerminalPage : public QWidget
 public:
     TerminalPage(api::Client& client, const QString& sandbox, QWidget* parent = nullptr);
     int runningSessions() const;
+    void setRunning(bool running);
 
 public slots:
+    /// Shows the agent's session when there is one.
     void startAgent();
+    void startNewAgent();
     void openShell();
     void closeCurrent();
 
@@ -77,7 +94,11 @@ protected:
 
 private:
     void paintIcons();
-    TerminalSession* add(std::string method, nlohmann::json params, const QString& title);
+    TerminalSession* add(std::string method, nlohmann::json params, const QString& title, bool isAgent, bool show = true);
+    void lookForSessions();
+    void takeSessions(const nlohmann::json& sessions);
+    TerminalSession* at(int index) const;
+    int runningAgent() const;
     void closeSession(int index);
     void drop(QWidget* session);
     void showRightSide();
@@ -85,9 +106,11 @@ private:
     api::Client& m_client;
     QString m_id;
     QPushButton* m_agent = nullptr;
+    QPushButton* m_newAgent = nullptr;
     QPushButton* m_shell = nullptr;
     QStackedWidget* m_stack = nullptr;
     QTabWidget* m_tabs = nullptr;
+    bool m_isRunning = false;
 };
 
 } // namespace coldframe::ui

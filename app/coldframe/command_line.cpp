@@ -21,6 +21,8 @@ constexpr const char* kFooter =
     "128 + N when signal N ended it, 127 no such program, 126 cannot be run, 125 the stream broke.\n"
     "Without arguments the window opens; “coldframe window --new-sandbox FOLDER” opens it at New Sandbox.";
 
+constexpr const char* kDetachKeysHelp = "Keys that leave the session running (default: ctrl-p,ctrl-q), or none";
+
 using Action = std::function<Result<int>(EngineLink&)>;
 
 /// Owns what the option parser writes into. The parser keeps references, so it never moves.
@@ -30,6 +32,7 @@ struct Grammar
     SplitWords words;
     RunOptions run;
     ExecOptions exec;
+    SessionOptions session;
     ListOptions list;
     LifeOptions life;
     TemplateOptions kept;
@@ -49,6 +52,7 @@ struct Grammar
     CLI::App* group(const std::string& name, const std::string& text);
     void addRun(const std::string& name, const std::string& text);
     void addExec();
+    void addSessions();
     void addLists();
     void addLife(const std::string& name, const std::string& verb, const std::string& text);
     void addTemplates();
@@ -106,6 +110,8 @@ void Grammar::addRun(const std::string& name, const std::string& text)
     added->add_flag("-q,--quiet", run.quiet, "Print the id only");
     if (isRun) {
         added->add_flag("-d,--detached", run.detached, "Start it, print its name, attach nothing");
+        added->add_flag("--new", run.isNew, "Start the agent anew, though a session of it runs");
+        added->add_option("--detach-keys", run.detachKeys, kDetachKeysHelp);
     } else {
         added->add_flag("--no-start", run.noStart, "Only create it");
     }
@@ -114,7 +120,8 @@ void Grammar::addRun(const std::string& name, const std::string& text)
         CLI::Option* hosts = added->get_option(option);
         hosts->expected(1)->allow_extra_args(false)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->delimiter(',');
     }
-    added->footer("Everything after -- goes to the agent. The same agent and folder attach to the same sandbox.");
+    added->footer("Everything after -- goes to the agent. The same agent and folder attach to the same sandbox, and to its agent's session\n"
+                  "when one runs; with arguments, or without a terminal, the agent is started anew.");
 }
 
 void Grammar::addExec()
@@ -132,6 +139,26 @@ void Grammar::addExec()
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     added->add_option("-w,--workdir", exec.folder, "Folder to run it in");
     added->add_option("-u,--user", exec.user, "agent or root");
+    added->add_option("--detach-keys", exec.detachKeys, kDetachKeysHelp);
+}
+
+void Grammar::addSessions()
+{
+    CLI::App* attach = add(&app, "attach", "Attach to a program that runs in a sandbox", [this](EngineLink& e) { return attachCommand(e, session); });
+    attach->add_option("SANDBOX", session.sandbox, "Name or id (default: the one of this folder, or the only one that runs)");
+    attach->add_option("SESSION", session.session, "Id, or its beginning (default: the agent's, or the newest)");
+    attach->add_flag("--read-only,--no-stdin", session.readOnly, "Only look: send no input, change no size");
+    attach->add_option("--detach-keys", session.detachKeys, kDetachKeysHelp);
+    attach->footer("A session goes on when its terminal is closed. Its exit code is this command's, 0 when it was left by the keys.");
+    CLI::App* listed = add(&app, "sessions", "List what runs in the sandboxes and can be attached to",
+                           [this](EngineLink& e) { return sessionsCommand(e, session); });
+    CLI::Option* sandbox = listed->add_option("SANDBOX", session.sandbox, "Only of this one");
+    listed->add_option_function<std::string>("--end", [this](const std::string& id) {
+        session.end = true;
+        session.session = id;
+    }, "End this session of the sandbox")->needs(sandbox);
+    listed->add_flag("--json", session.json, "Print JSON");
+    listed->add_flag("-q,--quiet", session.quiet, "Print ids only");
 }
 
 void Grammar::addLists()
@@ -334,6 +361,7 @@ Grammar::Grammar(SplitWords split) : words(std::move(split))
     addRun("run", "Run an agent on a folder, or attach to a sandbox");
     addRun("create", "Create a sandbox and start it, attaching nothing");
     addExec();
+    addSessions();
     addLists();
     addLife("start", "start", "Start sandboxes");
     addLife("stop", "stop", "Stop sandboxes; their disks stay");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "detach_keys.h"
 #include "engine_link.h"
 
 #include <functional>
@@ -32,6 +33,8 @@ struct RunOptions
     bool quiet = false;
     bool acceptEmulation = false;
     bool noStart = false; ///< create only
+    bool isNew = false;   ///< the agent anew, though it runs already
+    std::string detachKeys = kDefaultDetachKeys;
 };
 Result<int> runCommand(EngineLink& engine, const RunOptions& options);
 Result<int> createCommand(EngineLink& engine, const RunOptions& options);
@@ -45,8 +48,25 @@ struct ExecOptions
     std::string user;
     bool interactive = false;
     bool tty = false;
+    std::string detachKeys = kDefaultDetachKeys;
 };
 Result<int> execCommand(EngineLink& engine, const ExecOptions& options);
+
+struct SessionOptions
+{
+    std::string sandbox; ///< "": of the current folder, or the one that runs; for the list: all
+    std::string session; ///< id or the beginning of one; "": the agent's, or the newest
+    bool readOnly = false;
+    bool end = false; ///< sessions: end this one
+    std::string detachKeys = kDefaultDetachKeys;
+    bool json = false;
+    bool quiet = false;
+};
+Result<int> attachCommand(EngineLink& engine, const SessionOptions& options);
+Result<int> sessionsCommand(EngineLink& engine, const SessionOptions& options);
+
+/// The current folder by the name the shell knows it under.
+Result<std::string> currentFolder();
 
 struct ListOptions
 {

@@ -35,21 +35,6 @@ Result<void> requireUtf8(const std::vector<std::string>& words)
     return {};
 }
 
-Result<std::string> currentFolder()
-{
-    // The shell's own idea of where it is keeps the names the user sees; it may be stale or lie, so it is checked.
-    std::error_code error;
-    const std::filesystem::path physical = std::filesystem::current_path(error);
-    if (error) {
-        return fail(ErrorCode::NotFound, "The current folder does not exist any more; change to another.");
-    }
-    const char* logical = std::getenv("PWD");
-    if (logical && logical[0] == '/' && std::filesystem::equivalent(logical, physical, error) && !error) {
-        return std::string(logical);
-    }
-    return physical.native();
-}
-
 json workspacesJson(const std::vector<Workspace>& workspaces)
 {
     json out = json::array();
@@ -192,6 +177,21 @@ Result<Prepared> prepare(EngineLink& engine, const RunOptions& options, bool may
 
 } // namespace
 
+Result<std::string> currentFolder()
+{
+    // The shell's own idea of where it is keeps the names the user sees; it may be stale or lie, so it is checked.
+    std::error_code error;
+    const std::filesystem::path physical = std::filesystem::current_path(error);
+    if (error) {
+        return fail(ErrorCode::NotFound, "The current folder does not exist any more; change to another.");
+    }
+    const char* logical = std::getenv("PWD");
+    if (logical && logical[0] == '/' && std::filesystem::equivalent(logical, physical, error) && !error) {
+        return std::string(logical);
+    }
+    return physical.native();
+}
+
 Result<int> createCommand(EngineLink& engine, const RunOptions& options)
 {
     COLDFRAME_TRY(const Prepared prepared, prepare(engine, options, false, options.arguments));
@@ -206,6 +206,7 @@ Result<int> createCommand(EngineLink& engine, const RunOptions& options)
 
 Result<int> runCommand(EngineLink& engine, const RunOptions& options)
 {
+    COLDFRAME_TRY(const DetachKeys detachKeys, DetachKeys::parse(options.detachKeys));
     COLDFRAME_TRY(const Prepared prepared, prepare(engine, options, true, {}));
     const std::string id = textOf(prepared.sandbox, "id");
     // Before the start, so that the proxy has them when the agent's first request comes.
@@ -218,13 +219,21 @@ Result<int> runCommand(EngineLink& engine, const RunOptions& options)
     AttachOptions attach;
     attach.tty = ::isatty(STDIN_FILENO) && ::isatty(STDOUT_FILENO);
     attach.interactive = true;
+    attach.detachKeys = detachKeys;
+    attach.attachAgain = attach.tty ? "coldframe attach " + textOf(prepared.sandbox, "name") : std::string();
     const TerminalSize size = terminalSize();
-    COLDFRAME_TRY(const UniqueFd socket, engine.attach("sandbox.launch", {{"sandbox", id},
-                                                                          {"arguments", options.arguments},
-                                                                          {"tty", attach.tty},
-                                                                          {"rows", size.rows},
-                                                                          {"columns", size.columns}}));
-    const Result<int> code = attachStreams(socket.get(), attach);
+    COLDFRAME_TRY(const json offered, engine.callWithProgress("sandbox.launch", {{"sandbox", id},
+                                                                                 {"arguments", options.arguments},
+                                                                                 {"new", options.isNew},
+                                                                                 {"tty", attach.tty},
+                                                                                 {"rows", size.rows},
+                                                                                 {"columns", size.columns}}));
+    if (offered.value("attached", false)) {
+        printNote("Attached to the session of " + textOf(prepared.sandbox, "name") + " that runs. Another one: coldframe run --new " +
+                  textOf(prepared.sandbox, "name"));
+    }
+    COLDFRAME_TRY(const UniqueFd socket, engine.take(offered));
+    const Result<int> code = attachStreams(socket.get(), std::move(attach));
     if (!code) {
         printError(code.error());
         return attachExitCode(code.error());
@@ -243,6 +252,7 @@ Result<int> execCommand(EngineLink& engine, const ExecOptions& options)
                     "-t needs a terminal, and standard input is none; leave -t out to pipe data in.");
     }
     COLDFRAME_CHECK(requireUtf8(options.argv));
+    COLDFRAME_TRY(const DetachKeys detachKeys, DetachKeys::parse(options.detachKeys));
     const TerminalSize size = terminalSize();
     json params = {{"sandbox", options.sandbox}, {"argv", options.argv},  {"tty", options.tty},
                    {"rows", size.rows},          {"columns", size.columns}};
@@ -267,8 +277,16 @@ Result<int> execCommand(EngineLink& engine, const ExecOptions& options)
     if (!options.user.empty()) {
         params["user"] = options.user;
     }
-    COLDFRAME_TRY(const UniqueFd socket, engine.attach("sandbox.exec", params));
-    const Result<int> code = attachStreams(socket.get(), AttachOptions{options.tty, options.interactive});
+    AttachOptions attach;
+    attach.tty = options.tty;
+    attach.interactive = options.interactive;
+    attach.detachKeys = detachKeys;
+    COLDFRAME_TRY(const json offered, engine.callWithProgress("sandbox.exec", params));
+    if (attach.tty) {
+        attach.attachAgain = "coldframe attach " + options.sandbox + " " + textOf(offered, "session");
+    }
+    COLDFRAME_TRY(const UniqueFd socket, engine.take(offered));
+    const Result<int> code = attachStreams(socket.get(), std::move(attach));
     if (!code) {
         printError(code.error());
         return attachExitCode(code.error());

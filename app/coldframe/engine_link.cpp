@@ -115,6 +115,12 @@ Result<json> EngineLink::nextEvent()
 Result<UniqueFd> EngineLink::attach(std::string_view method, const json& params)
 {
     COLDFRAME_TRY(const json answer, callWithProgress(method, params));
+    return take(answer);
+}
+
+Result<UniqueFd> EngineLink::take(const json& answer)
+{
+    COLDFRAME_CHECK(connect(true));
     if (!answer.is_object() || !answer.contains("token") || !answer["token"].is_string()) {
         return fail(ErrorCode::Protocol, "The engine gave no token.");
     }

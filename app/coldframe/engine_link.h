@@ -21,6 +21,8 @@ public:
     Result<nlohmann::json> callWithProgress(std::string_view method, const nlohmann::json& params);
     /// A call that answers a token, and the connection it opens.
     Result<UniqueFd> attach(std::string_view method, const nlohmann::json& params);
+    /// The connection that such an answer offers.
+    Result<UniqueFd> take(const nlohmann::json& offered);
     /// Hands a key over by an attachment (keys.set, sandbox.keys); it never is part of a message.
     Result<void> sendKey(std::string_view method, const nlohmann::json& params, const SecretBuffer& key);
     /// engine.hello's answer, asked once.

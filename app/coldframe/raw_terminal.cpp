@@ -77,7 +77,7 @@ void RawTerminal::leave() { restore(); }
 void RawTerminal::resetScreen()
 {
     static constexpr char kReset[] = "\033[?1049l\033[?1000l\033[?1002l\033[?1003l\033[?1006l\033[?2004l\033[?1l\033>"
-                                     "\033[?25h\033[0m\r\n";
+                                     "\033[?1004l\033[?2031l\033[r\033[?6l\033[?7h\033[4l\033[?5l\033(B\017\033[<u\033[>4;0m\033[?25h\033[0 q\033[0m\033[999;1H\r\n";
     if (::isatty(STDOUT_FILENO)) {
         (void)!::write(STDOUT_FILENO, kReset, sizeof(kReset) - 1);
     }

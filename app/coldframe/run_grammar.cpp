@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run_grammar.h"
 
+#include "api/path_encoding.h"
 #include "output.h"
 
 #include <algorithm>
@@ -37,7 +38,7 @@ std::size_t editDistance(std::string_view a, std::string_view b)
 /// Where in the words of `exec` the program begins.
 std::size_t execProgramStart(const std::vector<std::string>& words)
 {
-    static constexpr std::array<std::string_view, 6> kValued = {"-e", "--env", "-w", "--workdir", "-u", "--user"};
+    static constexpr std::array<std::string_view, 7> kValued = {"-e", "--env", "-w", "--workdir", "-u", "--user", "--detach-keys"};
     bool haveSandbox = false;
     for (std::size_t i = 1; i < words.size(); ++i) {
         const std::string& word = words[i];
@@ -184,6 +185,34 @@ std::string findExisting(const json& sandboxes, const std::string& agent, const 
         }
     }
     return {};
+}
+
+Result<std::string> runningSandbox(const json& sandboxes, const std::string& currentFolder)
+{
+    std::vector<std::string> running;
+    std::vector<std::string> here;
+    std::string names;
+    for (const json& sandbox : sandboxes) {
+        if (textOf(sandbox, "state") != "running") {
+            continue;
+        }
+        running.push_back(textOf(sandbox, "id"));
+        names += (names.empty() ? "" : ", ") + textOf(sandbox, "name");
+        for (const json& workspace : sandbox.value("workspaces", json::array())) {
+            const Result<std::string> path = api::decodePath(textOf(workspace, "path"));
+            if (path && (currentFolder == *path || currentFolder.starts_with(*path + "/"))) {
+                here.push_back(running.back());
+                break;
+            }
+        }
+    }
+    if (running.empty()) {
+        return fail(ErrorCode::NotFound, "No sandbox runs. To start one: coldframe run AGENT");
+    }
+    if (here.size() == 1 || running.size() == 1) {
+        return here.size() == 1 ? here.front() : running.front();
+    }
+    return fail(ErrorCode::InvalidArgument, "Several sandboxes run (" + names + "); name one of them.");
 }
 
 Result<int> parseMemory(const std::string& text)

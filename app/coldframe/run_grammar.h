@@ -49,6 +49,9 @@ Result<std::string> resolveAgent(const std::string& word, const nlohmann::json& 
 std::string findExisting(const nlohmann::json& sandboxes, const std::string& agent, const std::string& encodedPath,
                          const std::string& name);
 
+/// The running sandbox that a command without a name means: the only one, or the only one that has the current folder. Its id.
+Result<std::string> runningSandbox(const nlohmann::json& sandboxes, const std::string& currentFolder);
+
 /// "2g", "2048m", "2048" (MiB) → MiB; at least 256.
 Result<int> parseMemory(const std::string& text);
 

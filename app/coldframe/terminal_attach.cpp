@@ -17,23 +17,27 @@
 #include <string>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <utility>
 
 namespace coldframe::cli {
 
 namespace {
 
+constexpr int kHoldMilliseconds = 500; ///< a first detach key waits so long for the second
 constexpr std::size_t kMaxPending = 256 * 1024; ///< unsent input; more is left in the pipe it comes from
 
 /// The state of one attachment. Single-threaded.
 class Attached
 {
 public:
-    Attached(int socket, AttachOptions options) : m_socket(socket), m_options(options) {}
+    Attached(int socket, AttachOptions options) : m_socket(socket), m_options(std::move(options)) {}
     Result<int> run();
 
 private:
     void sendSize();
     void readInput();
+    void passOn(std::string_view typed);
+    void leaveSession();
     void handleSignals();
     Result<void> sendPending();
     Result<void> receive();
@@ -48,6 +52,7 @@ private:
     std::optional<int> m_exitCode;
     int m_interruptsForwarded = 0;
     bool m_inputOpen = false;
+    bool m_isDetached = false;
 };
 
 Result<int> Attached::run()
@@ -62,7 +67,7 @@ Result<int> Attached::run()
         }
     }
     m_inputOpen = m_options.interactive;
-    if (!m_inputOpen) {
+    if (!m_inputOpen && !m_options.readOnly) {
         m_pending += encodeExecFrame(ExecFrameType::StdinEnd, {});
     }
     while (!m_exitCode) {
@@ -70,8 +75,12 @@ Result<int> Attached::run()
         std::array<pollfd, 3> watched{
             pollfd{m_socket, static_cast<short>(m_pending.empty() ? POLLIN : POLLIN | POLLOUT), 0},
             pollfd{signals, POLLIN, 0}, pollfd{takeInput ? STDIN_FILENO : -1, POLLIN, 0}};
-        if (::poll(watched.data(), watched.size(), -1) < 0 && errno != EINTR) {
+        const int ready = ::poll(watched.data(), watched.size(), m_options.detachKeys.isHolding() ? kHoldMilliseconds : -1);
+        if (ready < 0 && errno != EINTR) {
             return failErrno("Waiting for the terminal failed.", errno);
+        }
+        if (ready == 0) {
+            passOn(m_options.detachKeys.release());
         }
         handleSignals();
         if (watched[2].revents != 0) {
@@ -83,6 +92,11 @@ Result<int> Attached::run()
         if (watched[0].revents & (POLLIN | POLLHUP | POLLERR)) {
             COLDFRAME_CHECK(receive());
         }
+    }
+    if (m_isDetached) {
+        m_raw.reset();
+        RawTerminal::resetScreen();
+        printNote("Left the session; it goes on." + (m_options.attachAgain.empty() ? std::string() : " To come back: " + m_options.attachAgain));
     }
     return *m_exitCode;
 }
@@ -98,11 +112,37 @@ void Attached::readInput()
     std::array<char, 16384> buffer;
     const ssize_t size = ::read(STDIN_FILENO, buffer.data(), buffer.size());
     if (size > 0) {
-        m_pending += encodeExecFrame(ExecFrameType::Stdin, {buffer.data(), static_cast<std::size_t>(size)});
+        const std::string_view typed(buffer.data(), static_cast<std::size_t>(size));
+        if (!m_raw) {
+            passOn(typed);
+            return;
+        }
+        const DetachKeys::Taken taken = m_options.detachKeys.take(typed);
+        passOn(taken.passed);
+        if (taken.isDetached) {
+            leaveSession();
+        }
     } else if (size == 0 || (errno != EINTR && errno != EAGAIN)) {
         m_inputOpen = false;
-        m_pending += encodeExecFrame(ExecFrameType::StdinEnd, {});
+        if (!m_options.readOnly) {
+            m_pending += encodeExecFrame(ExecFrameType::StdinEnd, {});
+        }
     }
+}
+
+void Attached::passOn(std::string_view typed)
+{
+    if (!typed.empty() && !m_options.readOnly) {
+        m_pending += encodeExecFrame(ExecFrameType::Stdin, typed);
+    }
+}
+
+/// The socket's end tells the sandbox; the program goes on there.
+void Attached::leaveSession()
+{
+    m_isDetached = true;
+    m_exitCode = kOk;
+    (void)sendPending();
 }
 
 void Attached::handleSignals()
@@ -209,13 +249,18 @@ void Attached::writeOut(int fd, std::string_view data)
 
 Result<int> attachStreams(int socket, AttachOptions options)
 {
-    Attached attached(socket, options);
+    const std::string again = options.attachAgain;
+    const bool tty = options.tty;
+    Attached attached(socket, std::move(options));
     Result<int> code = attached.run();
     // An end that the program did not choose leaves the screen in whatever mode it had set.
-    if (options.tty && (!code || *code > 128) && Interrupts::shouldEnd()) {
+    if (tty && (!code || *code > 128) && Interrupts::shouldEnd()) {
         RawTerminal::resetScreen();
-    } else if (options.tty && !code && code.error().code == ErrorCode::Closed) {
+    } else if (tty && !code && code.error().code == ErrorCode::Closed) {
         RawTerminal::resetScreen();
+        if (!again.empty()) {
+            printNote("A session outlives this. To come back: " + again);
+        }
     }
     return code;
 }

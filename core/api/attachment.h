@@ -7,6 +7,7 @@
 #include <QByteArray>
 #include <QLocalSocket>
 #include <QObject>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 namespace coldframe::api {
@@ -38,6 +39,8 @@ public:
     void close();
 
 signals:
+    /// The call's answer, whose token is presented next.
+    void offered(const nlohmann::json& answer);
     void opened();
     /// Stdout or Stderr.
     void output(const QByteArray& bytes);

@@ -298,6 +298,7 @@ Attachment* Client::attach(std::string method, json params, QObject* parent)
         } else if (!result->is_object() || !result->contains("token")) {
             emit attachment->failed(Error{ErrorCode::Protocol, "The engine gave no token.", {}});
         } else {
+            emit attachment->offered(*result);
             attachment->open(m_socketPath, result->value("token", ""));
         }
     });

@@ -1313,12 +1313,24 @@ Bleibt: der Arbeitsordner %1, die Regeln und die Schlüssel.</translation>
         <translation>Dieses Terminal schließen?</translation>
     </message>
     <message>
-        <source>The program in it is hung up and ends.</source>
-        <translation>Das Programm darin verliert die Verbindung und endet.</translation>
+        <source>New Agent Session</source>
+        <translation>Neue Agentensitzung</translation>
     </message>
     <message>
-        <source>Close</source>
-        <translation>Schließen</translation>
+        <source>Starts the agent once more, beside the session that runs.</source>
+        <translation>Startet den Agenten noch einmal, neben der laufenden Sitzung.</translation>
+    </message>
+    <message>
+        <source>Its program can go on without it: it is shown again when the window is opened next, or by “coldframe attach”.</source>
+        <translation>Das Programm kann ohne es weiterlaufen: Es wird wieder gezeigt, wenn das Fenster das nächste Mal geöffnet wird, oder durch „coldframe attach“.</translation>
+    </message>
+    <message>
+        <source>End the Program</source>
+        <translation>Programm beenden</translation>
+    </message>
+    <message>
+        <source>Leave It Running</source>
+        <translation>Weiterlaufen lassen</translation>
     </message>
 </context>
 <context>
@@ -1362,6 +1374,14 @@ Bleibt: der Arbeitsordner %1, die Regeln und die Schlüssel.</translation>
     <message>
         <source>Paste</source>
         <translation>Einfügen</translation>
+    </message>
+    <message>
+        <source>The connection broke. The program is shown again when the sandbox can be reached.</source>
+        <translation>Die Verbindung ist abgebrochen. Das Programm wird wieder gezeigt, sobald die Sandbox erreichbar ist.</translation>
+    </message>
+    <message>
+        <source>The program ended.</source>
+        <translation>Das Programm ist zu Ende.</translation>
     </message>
 </context>
 <context>

@@ -3,9 +3,10 @@
 
 With COLDFRAME_TEST_SCREENSHOTS=FOLDER pictures of every page are left there, light and dark, in two sizes.
 """
-import fcntl, os, pathlib, pty, re, struct, subprocess, sys, termios, threading, time
+import os, pathlib, re, sys, time
 import desktop, harness, messages_api
 from harness import wait_for
+from user_terminal import Shell
 
 KEY = b"sk-ant-api03-real-" + os.urandom(12).hex().encode()
 SHOP = "def price(net):\n    return net * 1.2\n"
@@ -44,31 +45,6 @@ class Pictures:
                 self.d.press(page, "page tab")
                 time.sleep(1)  # programs in the terminal draw anew after a change of size
                 self.take(f"{page.lower()}-{name}-{width}x{height}")
-
-
-class Shell:
-    """A program on a terminal of its own, as a user's terminal window runs it."""
-
-    def __init__(self, command, environment, cwd):
-        self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
-        self.process = subprocess.Popen(["env", "-i", *(f"{k}={v}" for k, v in environment.items()), "bash", "--norc", "-c", command], stdin=slave,
-                                        stdout=slave, stderr=slave, cwd=cwd, start_new_session=True)
-        os.close(slave)
-        self.output = b""
-        threading.Thread(target=self.read, daemon=True).start()
-
-    def read(self):
-        try:
-            while data := os.read(self.master, 65536):
-                self.output += data
-        except OSError:
-            pass
-
-    def end(self):
-        self.process.terminate()
-        self.process.wait(10)
-        os.close(self.master)
 
 
 def first_steps(t, d, pictures):
@@ -207,10 +183,15 @@ def from_tray(t, d):
     command = wait_for(lambda: d.clipboard() if "coldframe run" in d.clipboard() else "", 15)
     t.check("the launch command is on the clipboard", command == "coldframe run 'claude-shop'", d.clipboard())
     clean = {"HOME": str(t.home), "PATH": f"{t.root}/bin:/usr/bin:/bin", "XDG_RUNTIME_DIR": str(t.runtime), "TERM": "xterm-256color"}
+    before = t.call("session.list", sandbox=t.sandbox)["sessions"]
     shell = Shell(command, clean, "/")
-    t.check("pasted into a clean shell in another folder it attaches", wait_for(lambda: b"bypass" in shell.output and b"Claude" in shell.output, 300, 0.2),
-            shell.output[-2000:])
-    shell.end()
+    t.check("pasted into a clean shell in another folder it attaches to the agent that the window shows",
+            wait_for(lambda: b"discounted in shop.py" in re.sub(rb"\x1b\[[0-9;:]*m", b"", shell.output), 60, 0.2), shell.output[-2000:])
+    after = t.call("session.list", sandbox=t.sandbox)["sessions"]
+    t.check("which is the same session, seen twice", [(s["id"], s["agent"]) for s in after] == [(s["id"], s["agent"]) for s in before]
+            and max(s["viewers"] for s in after if s["agent"]) == 2, (before, after))
+    shell.type("\x10\x11")
+    t.check("and is left by its keys", shell.wait() == 0 and b"Left the session" in shell.output, shell.output[-500:])
 
 
 def stop(t, d):

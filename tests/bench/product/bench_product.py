@@ -14,6 +14,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "e2e"))
 import desktop  # noqa: E402
 import harness  # noqa: E402
+import user_terminal  # noqa: E402
 
 
 def resident(pid):
@@ -62,6 +63,18 @@ def to_prompt(t, name, prepare):
     took = time.monotonic() - began
     prompt.send(harness.STDIN, b"exit\n")
     return took
+
+
+def attached(t, name):
+    """Seconds from the command to the first byte of a session's screen."""
+    if not t.call("session.list", sandbox=name)["sessions"]:
+        shell = t.start_exec(name, ["bash", "-i"], tty=True, rows=24, columns=80)
+        harness.wait_for(lambda: b"$" in shell.output, 60)
+        shell.socket.shutdown(2)
+    shell = user_terminal.Shell(f"{t.root}/bin/coldframe attach {name}", {**t.environment, "TERM": "xterm-256color"}, "/")
+    t.check(f"attach shows the session of {name}", harness.wait_for(lambda: b"$" in shell.output, 60, 0.002), shell.output)
+    shell.end()
+    return shell.first_byte
 
 
 def by_hand(t):
@@ -124,6 +137,8 @@ def story(t):
     row("cold boot to a prompt", to_prompt(t, "one", lambda: create("one")), 12, "s")
     times = [timed(lambda: t.run("one", ["true"])) for _ in range(10)]
     row("exec of true, median of 10", statistics.median(times), 0.06, "s")
+    times = [attached(t, "one") for _ in range(10)]
+    row("re-attach to first byte, median of 10", statistics.median(times), 0.15, "s")
     row("engine resident, one sandbox", resident(t.engine.pid), 40, "MB")
     proxies = t.processes("coldframe-proxy")
     t.check("one proxy runs", len(proxies) == 1, proxies)

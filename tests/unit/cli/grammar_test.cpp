@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command line's grammar without an engine.
 #include "command_line.h"
+#include "detach_keys.h"
 #include "output.h"
 #include "run_grammar.h"
 
@@ -148,6 +149,14 @@ private slots:
         row({"create", "shell", "--no-start"}, 0, "create");
         row({"exec", "-it", "box", "bash"}, 0, "exec");
         row({"exec"}, kUsage, "");
+        row({"exec", "--detach-keys", "ctrl-a", "box", "bash"}, 0, "exec");
+        row({"run", "--new", "box"}, 0, "run");
+        row({"attach"}, 0, "attach");
+        row({"attach", "box", "3f2a", "--read-only", "--detach-keys", "ctrl-]"}, 0, "attach");
+        row({"attach", "box", "3f2a", "more"}, kUsage, "");
+        row({"sessions", "--json"}, 0, "sessions");
+        row({"sessions", "box", "--end", "3f2a"}, 0, "sessions");
+        row({"sessions", "--end", "3f2a"}, kUsage, "");
         row({"ls", "--json"}, 0, "ls");
         row({"ls", "--", "x"}, kUsage, "ls");
         row({"rm", "-f", "a", "b"}, 0, "rm");
@@ -176,6 +185,46 @@ private slots:
         std::string parsed;
         QCOMPARE(parseOnly(words, parsed), code);
         QCOMPARE(parsed, command);
+    }
+
+    void detachKeys_areFoundHoweverTheyCome()
+    {
+        const auto taken = [](const std::string& keys, const std::vector<std::string>& reads) {
+            auto found = DetachKeys::parse(keys);
+            std::string all;
+            for (const std::string& read : reads) {
+                const DetachKeys::Taken part = found->take(read);
+                all += part.passed + (part.isDetached ? "!" : "");
+            }
+            return all + (found->isHolding() ? "?" + found->release() : "");
+        };
+        const std::string usual = kDefaultDetachKeys;
+        QCOMPARE(taken(usual, {"ab\x10\x11zz"}), std::string("ab!"));
+        QCOMPARE(taken(usual, {"a\x10", "\x11"}), std::string("a!"));
+        QCOMPARE(taken(usual, {"\x10", "\x10\x11"}), std::string("\x10!"));
+        QCOMPARE(taken(usual, {"\x10x\x11"}), std::string("\x10x\x11"));
+        QCOMPARE(taken(usual, {"\x10"}), std::string("?\x10"));
+        QCOMPARE(taken(usual, {"\x1b[112;5u", "\x1b[113;5u"}), std::string("!"));
+        QCOMPARE(taken(usual, {"\x1b[27;5;112~\x11"}), std::string("!"));
+        QCOMPARE(taken(usual, {"\x1b[112;5uq"}), std::string("\x1b[112;5uq"));
+        QCOMPARE(taken(usual, {"\x1b", "[A"}), std::string("\x1b[A"));
+        QCOMPARE(taken("ctrl-],d", {"\x1d", "d"}), std::string("!"));
+        QCOMPARE(taken("none", {"\x10\x11"}), std::string("\x10\x11"));
+        for (const char* wrong : {"", "ctrl-", "ctrl-é", "ctrl-p,", ",a", "alt-x", "ctrl-1", "a,b,c,d,e"}) {
+            QVERIFY2(!DetachKeys::parse(wrong), wrong);
+        }
+    }
+
+    void runningSandbox_isTheOneOfTheFolder()
+    {
+        const auto box = [](const char* id, const char* state, const char* path) {
+            return json{{"id", id}, {"name", id}, {"state", state}, {"workspaces", {{{"path", path}}}}};
+        };
+        const json list = json::array({box("one", "running", "/a"), box("two", "running", "/b"), box("three", "stopped", "/c")});
+        QCOMPARE(runningSandbox(list, "/b/inside").value(), std::string("two"));
+        QCOMPARE(runningSandbox(list, "/bb").error().code, ErrorCode::InvalidArgument);
+        QCOMPARE(runningSandbox(json::array({list[0], list[2]}), "/elsewhere").value(), std::string("one"));
+        QCOMPARE(runningSandbox(json::array({list[2]}), "/c").error().code, ErrorCode::NotFound);
     }
 
     void tables_areAlignedAndSafe()
