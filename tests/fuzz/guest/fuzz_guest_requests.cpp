@@ -16,6 +16,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         exec && (exec->argv.empty() || exec->rows < 1 || exec->rows > 1000)) {
         std::abort();
     }
+    if (const auto attach = parseAttachRequest(text); attach && (attach->id.empty() || attach->rows > 1000 || attach->columns > 1000)) {
+        std::abort();
+    }
     if (const auto setup = parseSetupRequest(text); setup && setup->uid == 0) {
         std::abort();
     }
