@@ -17,6 +17,7 @@
 #include <QTimer>
 #include <QVBoxLayout>
 #include <csignal>
+#include <vector>
 
 namespace coldframe::ui {
 
@@ -27,6 +28,7 @@ constexpr const char* kIsAgent = "isAgent";
 TerminalSession::TerminalSession(api::Client& client, std::string method, nlohmann::json params, QWidget* parent)
     : QWidget(parent), m_client(client), m_method(std::move(method)), m_params(std::move(params))
 {
+    m_session = rawField(m_params, "session");
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->setSpacing(0);
@@ -294,7 +296,9 @@ void TerminalPage::lookForSessions()
 void TerminalPage::takeSessions(const nlohmann::json& sessions)
 {
     std::vector<TerminalSession*> lost;
+    bool isOneComing = false; // whose session the list may name already
     for (int i = 0; i < m_tabs->count(); ++i) {
+        isOneComing = isOneComing || (at(i) && at(i)->isRunning() && at(i)->session().empty());
         if (at(i) && at(i)->isLost()) {
             lost.push_back(at(i));
         }
@@ -306,13 +310,13 @@ void TerminalPage::takeSessions(const nlohmann::json& sessions)
         for (int i = 0; i < m_tabs->count(); ++i) {
             if (at(i) && at(i)->session() == id) {
                 isOpen = true;
-                at(i)->attachAgain();
                 std::erase(lost, at(i));
+                at(i)->attachAgain();
             }
         }
         // What somebody looks at elsewhere is left to them: here it would get the size of this window.
         const bool isFree = numberField(session, "viewers") == 0 && rawField(session, "state") == "running";
-        if (!isOpen && isFree && session.value("tty", false)) {
+        if (!isOpen && !isOneComing && isFree && session.value("tty", false)) {
             const QString title = isAgent ? tr("Agent") : shown(rawField(session, "label")).left(30);
             add("session.attach", {{"sandbox", m_id.toStdString()}, {"session", id}}, title, isAgent, m_tabs->count() == 0);
         }

@@ -3,3 +3,44 @@
 
 _coldframe() {
     local word="${COMP_WORDS[COMP_CWORD]}" command="${COMP_WORDS[1]}"
+    local commands="run create ls exec attach sessions stop start pause resume reset rm save template rollback fork prune inspect diagnose keys network policy version completion image sync settings engine"
+    COMPREPLY=()
+    if [[ $COMP_CWORD -eq 1 ]]; then
+        COMPREPLY=($(compgen -W "$commands" -- "$word"))
+        return
+    fi
+    local words=""
+    case "$command" in
+        run | create)
+            if [[ $word == -* ]]; then
+                words="--name --network-allow --network-deny --policy --cpus --memory --detached --new --detach-keys --accept-emulation"
+            elif [[ $COMP_CWORD -eq 2 ]]; then
+                words="$(coldframe agents -q 2>/dev/null)"
+                [[ $command == run ]] && words+=" $(coldframe ls -q 2>/dev/null)"
+            else
+                compopt -o dirnames 2>/dev/null
+            fi
+            ;;
+        attach)
+            if [[ $COMP_CWORD -eq 2 ]]; then
+                words="$(coldframe ls -q 2>/dev/null)"
+            elif [[ $word == -* ]]; then
+                words="--read-only --detach-keys"
+            else
+                words="$(coldframe sessions "${COMP_WORDS[2]}" -q 2>/dev/null)"
+            fi
+            ;;
+        exec | sessions | stop | start | pause | resume | reset | rm | inspect | save | rollback | fork) words="$(coldframe ls -q 2>/dev/null)" ;;
+        keys) [[ $COMP_CWORD -eq 2 ]] && words="set ls rm import" ;;
+        network) if [[ $COMP_CWORD -eq 2 ]]; then words="log proxy"; else words="$(coldframe ls -q 2>/dev/null)"; fi ;;
+        policy) [[ $COMP_CWORD -eq 2 ]] && words="ls allow deny rm check mode" ;;
+        engine) words="stop" ;;
+        template) if [[ $COMP_CWORD -eq 2 ]]; then words="ls rm"; else words="$(coldframe template ls -q 2>/dev/null)"; fi ;;
+        image) words="status build" ;;
+        sync) if [[ $COMP_CWORD -eq 2 ]]; then words="status resume trash restore"; else words="$(coldframe ls -q 2>/dev/null)"; fi ;;
+        settings) [[ $COMP_CWORD -eq 2 ]] && words="get set" ;;
+        completion) words="bash zsh fish" ;;
+    esac
+    COMPREPLY=($(compgen -W "$words" -- "$word"))
+}
+complete -F _coldframe coldframe

@@ -1,3 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # fish completion for coldframe
 
+set -l commands run create ls exec attach sessions stop start pause resume reset rm save template rollback fork prune inspect diagnose keys network policy version completion image sync settings engine
+complete -c coldframe -f
+complete -c coldframe -n "not __fish_seen_subcommand_from $commands" -a "$commands"
+complete -c coldframe -n "__fish_seen_subcommand_from run create" -a "(coldframe agents -q 2>/dev/null) (__fish_complete_directories)"
+complete -c coldframe -n "__fish_seen_subcommand_from run exec attach sessions stop start pause resume reset rm inspect save rollback fork" -a "(coldframe ls -q 2>/dev/null)"
+complete -c coldframe -n "__fish_seen_subcommand_from keys" -a "set ls rm import"
+complete -c coldframe -n "__fish_seen_subcommand_from network" -a "log proxy"
+complete -c coldframe -n "__fish_seen_subcommand_from policy" -a "ls allow deny rm check mode"
+complete -c coldframe -n "__fish_seen_subcommand_from engine" -a "stop"
+complete -c coldframe -n "__fish_seen_subcommand_from image" -a "status build"
+complete -c coldframe -n "__fish_seen_subcommand_from sync" -a "status resume trash restore"
+complete -c coldframe -n "__fish_seen_subcommand_from settings" -a "get set"
+complete -c coldframe -n "__fish_seen_subcommand_from completion" -a "bash zsh fish"

@@ -4,3 +4,41 @@
 
 _coldframe() {
     local -a commands
+    commands=(run create ls exec attach sessions stop start pause resume reset rm save template rollback fork prune inspect diagnose keys network policy version completion image sync settings engine)
+    if (( CURRENT == 2 )); then
+        compadd -a commands
+        return
+    fi
+    case "${words[2]}" in
+        run | create)
+            if (( CURRENT == 3 )); then
+                compadd -- ${(f)"$(coldframe agents -q 2>/dev/null)"} ${(f)"$(coldframe ls -q 2>/dev/null)"}
+            else
+                _files -/
+            fi
+            ;;
+        attach)
+            if (( CURRENT == 3 )); then
+                compadd -- ${(f)"$(coldframe ls -q 2>/dev/null)"}
+            else
+                compadd -- ${(f)"$(coldframe sessions ${words[3]} -q 2>/dev/null)"}
+            fi
+            ;;
+        exec | sessions | stop | start | pause | resume | reset | rm | inspect | save | rollback | fork) compadd -- ${(f)"$(coldframe ls -q 2>/dev/null)"} ;;
+        keys) (( CURRENT == 3 )) && compadd set ls rm import ;;
+        network) if (( CURRENT == 3 )); then compadd log proxy; else compadd -- ${(f)"$(coldframe ls -q 2>/dev/null)"}; fi ;;
+        policy) (( CURRENT == 3 )) && compadd ls allow deny rm check mode ;;
+        engine) compadd stop ;;
+        image) compadd status build ;;
+        sync) if (( CURRENT == 3 )); then compadd status resume trash restore; else compadd -- ${(f)"$(coldframe ls -q 2>/dev/null)"}; fi ;;
+        settings) (( CURRENT == 3 )) && compadd get set ;;
+        completion) compadd bash zsh fish ;;
+    esac
+}
+
+# Autoloaded from a folder of fpath, the file is the function's first call; sourced, it only registers it.
+if [[ "${funcstack[1]}" == _coldframe ]]; then
+    _coldframe "$@"
+else
+    compdef _coldframe coldframe
+fi
