@@ -169,7 +169,7 @@ def looked_at(t, d):
 def from_tray(t, d):
     menu = d.tray_menu()
     inside = next((labels for label, labels in menu if label.startswith("claude-shop (running)")), [])
-    t.check("the tray's menu has the sandbox with its actions", [label for label, _ in inside] == ["Open", "Terminal", "Network", "Stop…", "Reset…",
+    t.check("the tray's menu has the sandbox with its actions", [label for label, _ in inside] == ["Open", "Terminal", "Network", "Pause", "Stop…", "Reset…",
                                                                                              "Copy Launch Command"], menu)
     d.run("xdotool", "windowactivate", "--sync", d.window())
     d.key("alt+F4")
