@@ -121,9 +121,10 @@ void nameRuntimeFolder()
 
 /// Each new guest program makes a new image folder, and with it new templates; those that no sandbox stands on any more go
 /// (HAZARDS 2). Templates first, for they stand on images.
-void removeUnusedImages(image::ImageStore& store, image::TemplateStore& templates, const engine::RecordStore& records,
-                        const engine::SnapshotStore& snapshots)
+void removeUnusedImages(image::ImageStore& store, image::TemplateStore& templates, image::OwnImageStore& ownImages,
+                        const engine::RecordStore& records, const engine::SnapshotStore& snapshots)
 {
+    ownImages.clearLeftovers();
     if (image::ImageStore::Places::standard().isShared) {
         return;
     }
@@ -138,7 +139,11 @@ void removeUnusedImages(image::ImageStore& store, image::TemplateStore& template
     }
     std::vector<std::string> gone;
     if (const auto current = store.current(); current && problems.empty()) {
-        gone = templates.prune(pinned, {current->id});
+        std::set<std::string> bases{current->id};
+        for (const image::NamedImage& own : ownImages.list()) {
+            bases.insert(own.id);
+        }
+        gone = templates.prune(pinned, bases);
     }
     const auto used = engine::referencedImages(paths::dataFolder());
     const auto removed = used ? store.prune(*used) : Result<std::vector<std::string>>(tl::unexpected(used.error()));
@@ -190,7 +195,8 @@ int run(int argc, char** argv)
     vm::LibvirtHypervisor hypervisor(paths::dataFolder().string());
     SystemProcessRunner runner;
     image::ImageStore imageStore(image::ImageStore::Places::standard(), runner);
-    engine::ImageAdapter images(imageStore);
+    image::OwnImageStore ownImages(paths::dataFolder() / "own-images");
+    engine::ImageAdapter images(imageStore, ownImages);
     const image::ImageStore::Places places = image::ImageStore::Places::standard();
     image::TemplateStore templates(places.images);
     engine::WarmStart warmStart(io, pool, hypervisor, templates, places.images);
@@ -208,6 +214,7 @@ int run(int argc, char** argv)
                               images,
                               templates,
                               snapshots,
+                              ownImages,
                               warmStart,
                               agents,
                               keys,
@@ -246,7 +253,7 @@ int run(int argc, char** argv)
         return complain(started.error());
     }
     // The only engine of this user, and not serving yet: nobody is choosing an image meanwhile.
-    removeUnusedImages(imageStore, templates, store, snapshots);
+    removeUnusedImages(imageStore, templates, ownImages, store, snapshots);
     serverPointer = &server;
     hypervisor.setEventHandler([&io, &registry](const vm::DomainEvent& event) {
         asio::post(io, [&registry, event] { registry.onDomainEvent(event); });

@@ -128,8 +128,43 @@ Result<GuestImage> ImageAdapter::currentImage()
 
 Result<GuestImage> ImageAdapter::pinnedImage(const std::string& id)
 {
+    if (image::isOwnImageId(id)) {
+        return ownImage(id);
+    }
     COLDFRAME_TRY(image::Image found, m_store.pinned(id));
     return GuestImage{found.id, found.kernel, found.initrd, found.baseDisk};
+}
+
+Result<GuestImage> ImageAdapter::ownImage(const std::string& id)
+{
+    GuestImage image;
+    image.id = id;
+    std::string below = id;
+    while (image::isOwnImageId(below)) {
+        COLDFRAME_TRY(const image::OwnImage own, m_ownImages.pinned(below));
+        if (image.layers.size() >= image::kMaxOwnLayers) {
+            return fail(ErrorCode::Corrupt, "The image " + m_ownImages.nameOf(id) + " stands on too many others.");
+        }
+        below = own.parent;
+        if (own.standsAlone) {
+            image.baseDisk = own.disk;
+            break;
+        }
+        image.layers.push_back(own.disk);
+    }
+    if (image::isOwnImageId(below)) {
+        return fail(ErrorCode::Corrupt, "The image " + m_ownImages.nameOf(id) + " is damaged.", "a disk of its own on " + below);
+    }
+    COLDFRAME_TRY(const image::Image base, m_store.pinned(below));
+    if (image.baseDisk.empty()) {
+        image.baseDisk = base.baseDisk;
+    }
+    // The guest program changes with each version of Coldframe: where the kernel is the same, the newest serves old disks too.
+    const Result<image::Image> newest = m_store.current();
+    const bool sameKernel = newest && newest->manifest.parts.at("vmlinuz").sha256 == base.manifest.parts.at("vmlinuz").sha256;
+    image.kernel = sameKernel ? newest->kernel : base.kernel;
+    image.initrd = sameKernel ? newest->initrd : base.initrd;
+    return image;
 }
 
 Result<std::filesystem::path> ImageAdapter::ensureAgentLayer(const std::string& agent, const std::string& npmPackage,

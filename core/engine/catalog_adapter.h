@@ -33,7 +33,7 @@ private:
 class ImageAdapter : public ImageProvider
 {
 public:
-    explicit ImageAdapter(image::ImageStore& store) : m_store(store) {}
+    ImageAdapter(image::ImageStore& store, image::OwnImageStore& ownImages) : m_store(store), m_ownImages(ownImages) {}
 
     Result<GuestImage> ensureImage(const Steps& steps) override;
     Result<GuestImage> currentImage() override;
@@ -42,7 +42,10 @@ public:
                                                    const Steps& steps) override;
 
 private:
+    Result<GuestImage> ownImage(const std::string& id);
+
     image::ImageStore& m_store;
+    image::OwnImageStore& m_ownImages;
 };
 
 } // namespace coldframe::engine

@@ -214,6 +214,7 @@ asio::awaitable<Result<json>> Engine::createSandbox(json params, api::CallContex
     request.memoryMiB = params.value("memoryMiB", request.memoryMiB);
     request.diskGiB = params.value("diskGiB", request.diskGiB);
     request.consentEmulation = params.value("consentEmulation", false);
+    request.image = params.value("image", "");
     const bool start = params.value("start", true);
     request.provisional = params.value("provisional", start);
     if (params.contains("name") && request.name.empty()) {

@@ -5,6 +5,7 @@
 #include "engine/agent_plan.h"
 #include "engine/sandbox_record.h"
 #include "engine/settings.h"
+#include "image/own_images.h"
 #include "image/template_store.h"
 #include "vm/acceleration.h"
 #include "vm/hypervisor.h"
@@ -42,6 +43,7 @@ struct GuestImage
     std::filesystem::path kernel;
     std::filesystem::path initrd;
     std::filesystem::path baseDisk;
+    std::vector<std::filesystem::path> layers{}; ///< of the user's own images between it and a sandbox's disk, top first
 };
 
 /// Images and agent layers, ready to use. Blocking: called on the pool.
@@ -91,6 +93,7 @@ struct EngineParts
     ImageProvider& images;
     image::TemplateStore& templates;
     SnapshotStore& snapshots;
+    image::OwnImageStore& ownImages;
     WarmStart& warmStart;
     AgentCatalog& agents;
     KeySource& keys;

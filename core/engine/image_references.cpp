@@ -55,7 +55,7 @@ std::set<std::string> imageNamesIn(std::string_view text)
             ++end;
         }
         const std::string_view word = text.substr(begin, end - begin);
-        if ((word.starts_with("base-") || word.starts_with("agent-")) && word.size() > kDigest &&
+        if ((word.starts_with("base-") || word.starts_with("agent-") || word.starts_with("own-")) && word.size() > kDigest &&
             word.substr(word.size() - kDigest).find_first_not_of("0123456789abcdef") == std::string_view::npos) {
             names.emplace(word);
         }

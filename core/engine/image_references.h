@@ -10,7 +10,7 @@
 
 namespace coldframe::engine {
 
-/// The names of image folders ("base-<sha256>", "agent-<name>-<version>-<sha256>") that stand in a text. Pure.
+/// The names of image folders ("base-<sha256>", "agent-<name>-<version>-<sha256>", "own-<sha256>") that stand in a text. Pure.
 std::set<std::string> imageNamesIn(std::string_view text);
 
 /// Every image folder that something beneath the data folder stands on (HAZARDS 2): named in a record (*.json) or as

@@ -16,7 +16,15 @@ constexpr int kUsualCpus = 2;
 
 } // namespace
 
-vm::ReadOnlyDisk baseLayer(const GuestImage& image) { return {image.baseDisk, vm::DiskFormat::Qcow2, {}}; }
+std::vector<vm::ReadOnlyDisk> imageChain(const GuestImage& image)
+{
+    std::vector<vm::ReadOnlyDisk> chain;
+    for (const auto& layer : image.layers) {
+        chain.push_back({layer, vm::DiskFormat::Qcow2, {}});
+    }
+    chain.push_back({image.baseDisk, vm::DiskFormat::Qcow2, {}});
+    return chain;
+}
 
 vm::MachineDescription machineOf(const MachineShape& shape)
 {
@@ -25,7 +33,7 @@ vm::MachineDescription machineOf(const MachineShape& shape)
     machine.firmware = vm::microvmFirmware();
     machine.kernel = shape.image.kernel;
     machine.initrd = shape.image.initrd;
-    machine.backingChain = {baseLayer(shape.image)};
+    machine.backingChain = imageChain(shape.image);
     machine.readOnlyDisks = {{shape.agentSlot, vm::DiskFormat::Qcow2, "agent"}};
     machine.memoryMiB = static_cast<std::uint32_t>(shape.memoryMiB);
     machine.vcpus = static_cast<std::uint32_t>(shape.cpus > 0 ? shape.cpus : kUsualCpus);

@@ -28,8 +28,8 @@ struct MachineShape
 /// The machine of that shape, still without names, sockets and disk of its own. Its chain is that of a cold boot.
 vm::MachineDescription machineOf(const MachineShape& shape);
 
-/// The layer that every disk stands on at last.
-vm::ReadOnlyDisk baseLayer(const GuestImage& image);
+/// What every disk made on the image stands on, top first.
+std::vector<vm::ReadOnlyDisk> imageChain(const GuestImage& image);
 
 /// What a memory saved of this machine needs to come back (vm::templateKey() for this host and user). Blocking.
 Result<std::string> machineKey(const vm::MachineDescription& machine, std::uint64_t diskBytes, const vm::HypervisorInfo& host);

@@ -89,7 +89,7 @@ asio::awaitable<void> Registry::load()
         const auto found = m_sandboxes.find(domain.sandboxId);
         // Paused: the engine ended before it let the guest's first instruction run, and nobody read its console.
         if (found == m_sandboxes.end() || found->second->record().generation != domain.generation ||
-            domain.state == vm::DomainState::Paused) {
+            domain.state == vm::DomainState::Paused || found->second->record().isBuilder) {
             logWarning("engine", "ending a microVM that belongs to no running sandbox: " + domain.sandboxId);
             const std::string id = domain.sandboxId;
             auto endVm = [&hypervisor = m_parts.hypervisor, id] { return hypervisor.destroy(id); };
@@ -122,7 +122,7 @@ asio::awaitable<void> Registry::takeOver(std::shared_ptr<Sandbox> sandbox)
 
 asio::awaitable<void> Registry::dropProvisional(std::shared_ptr<Sandbox> sandbox)
 {
-    if (sandbox->record().provisional) {
+    if (sandbox->record().provisional || sandbox->record().isBuilder) {
         const Steps quietly;
         if (co_await sandbox->remove(quietly, true)) {
             forget(sandbox->record().id);
@@ -180,6 +180,10 @@ Result<std::shared_ptr<Sandbox>> Registry::create(const CreateRequest& request)
     COLDFRAME_CHECK(checkRange("Memory in MiB", request.memoryMiB, kMinMemoryMiB, kMaxMemoryMiB));
     COLDFRAME_CHECK(checkRange("The disk's size in GiB", request.diskGiB, 8, kMaxDiskGiB));
     COLDFRAME_TRY(policy::ModeAndRules network, policy::fromFlags(request.network));
+    std::string ownImage;
+    if (!request.image.empty()) {
+        COLDFRAME_TRY(ownImage, m_parts.ownImages.idOf(request.image));
+    }
     const vm::AccelerationDecision acceleration = m_parts.acceleration();
     if (acceleration.acceleration == vm::Acceleration::Emulate && !request.consentEmulation &&
         !m_parts.settings.consentToEmulation) {
@@ -222,6 +226,8 @@ Result<std::shared_ptr<Sandbox>> Registry::create(const CreateRequest& request)
     record.mode = network.mode;
     record.rules = std::move(network.rules);
     record.provisional = request.provisional;
+    record.isBuilder = request.isBuilder;
+    record.ownImage = std::move(ownImage);
     record.createdAt = formatUtc(utcNow());
     record.sentinels = m_parts.agents.newSentinels();
     record.state = SandboxState::Stopped;

@@ -25,6 +25,8 @@ struct CreateRequest
     std::string fromTemplate; ///< name or id of a snapshot to stand on; empty: the image
     bool consentEmulation = false;
     bool provisional = false; ///< forgotten when its first start fails
+    std::string image;        ///< name or id of an own image; empty: the current base image
+    bool isBuilder = false;   ///< an image is to be built in it
 };
 
 /// All sandboxes of this engine. Engine's io thread.

@@ -44,6 +44,8 @@ json Sandbox::describe() const
                 {"cpus", m_record.cpus},
                 {"memoryMiB", m_record.memoryMiB},
                 {"launchCommand", "coldframe run " + quotedForShell(m_record.name)},
+                {"image", m_record.ownImage.empty() ? std::string() : m_parts.ownImages.nameOf(m_record.ownImage)},
+                {"isBuilder", m_record.isBuilder},
                 {"sync", m_sync.summaryJson()},
                 {"blockedCount", m_blockedCount}};
 }

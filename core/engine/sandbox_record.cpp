@@ -110,6 +110,8 @@ std::string recordToJson(const SandboxRecord& r)
                 {"diskId", r.diskId},
                 {"generation", r.generation},
                 {"cleanStop", r.cleanStop},
+                {"ownImage", r.ownImage},
+                {"isBuilder", r.isBuilder},
                 {"imageId", r.imageId},
                 {"templateId", r.templateId},
                 {"agentLayer", r.agentLayer},
@@ -165,6 +167,8 @@ Result<SandboxRecord> recordFromJson(const std::string& text)
         r.diskId = j.at("diskId");
         r.generation = j.at("generation");
         r.cleanStop = j.at("cleanStop");
+        r.ownImage = j.value("ownImage", "");
+        r.isBuilder = j.value("isBuilder", false);
         r.imageId = j.at("imageId");
         r.templateId = j.value("templateId", ""); // not in records of before there were templates
         r.agentLayer = j.at("agentLayer");

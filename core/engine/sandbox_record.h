@@ -46,7 +46,9 @@ struct SandboxRecord
     std::string generation;          ///< random per start not preceded by a clean, acknowledged unmount
     bool provisional = false;        ///< made to be started at once, and forgotten when that first start fails
     bool cleanStop = true;           ///< false from a start until the guest acknowledged its unmount
-    std::string imageId;             ///< folder name of the base image the disk stands on; pinned (HAZARDS 2)
+    std::string ownImage;            ///< the user's own image that fresh disks are made on; empty: the current base image. Pinned
+    bool isBuilder = false;          ///< an image is being built in it: it goes when the engine that builds it goes
+    std::string imageId;             ///< folder name of the image the disk stands on; pinned (HAZARDS 2)
     std::string templateId;          ///< of the template whose disk lies between the image and the sandbox's own; empty: none. Pinned
     std::string agentLayer;          ///< absolute path of the agent's layer, or empty
     std::string snapshotId;          ///< of the snapshot whose disk lies directly under the sandbox's own; empty: none. Pinned

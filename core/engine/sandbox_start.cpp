@@ -143,7 +143,7 @@ asio::awaitable<Result<void>> Sandbox::describeMachine(const Steps& steps, Plan&
     if (!agent) {
         co_return tl::unexpected(agent.error());
     }
-    auto findImage = [&images = m_parts.images, imageId = m_record.imageId, steps] {
+    auto findImage = [&images = m_parts.images, imageId = m_record.imageId.empty() ? m_record.ownImage : m_record.imageId, steps] {
         return imageId.empty() ? images.ensureImage(steps) : images.pinnedImage(imageId);
     };
     Result<GuestImage> image = co_await onPool(m_parts.pool, std::move(findImage));
@@ -237,7 +237,7 @@ asio::awaitable<Result<void>> Sandbox::prepareDisk(const Steps& steps, Plan& pla
 /// A fresh overlay: on the template's disk when the sandbox is restored from it, else on the image.
 asio::awaitable<Result<void>> Sandbox::makeDisk(Plan& plan)
 {
-    plan.machine.backingChain = {baseLayer(plan.shape.image)};
+    plan.machine.backingChain = imageChain(plan.shape.image);
     if (plan.warm) {
         plan.machine.backingChain.insert(plan.machine.backingChain.begin(), {plan.warm->disk, vm::DiskFormat::Qcow2, {}});
         plan.machine.hostTscKhz = plan.warm->hostTscKhz;
