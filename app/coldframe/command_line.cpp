@@ -41,6 +41,7 @@ struct Grammar
     ProxyOptions proxy;
     RuleOptions rule;
     SyncOptions sync;
+    ImageOptions image;
     std::vector<std::string> names;
     std::string word;
     bool flag = false;
@@ -59,6 +60,7 @@ struct Grammar
     void addKeys();
     void addNetwork();
     void addPolicy();
+    void addImages();
     void addState();
     void addListFlags(CLI::App* added);
 };
@@ -106,6 +108,7 @@ void Grammar::addRun(const std::string& name, const std::string& text)
     added->add_option("--cpus", run.cpus, "Virtual CPUs")->check(CLI::Range(1, 256));
     added->add_option("-m,--memory", run.memory, "Memory, e.g. 4g");
     added->add_option("-t,--template", run.fromTemplate, "Start from a template that was saved");
+    added->add_option("--image", run.image, "An image of your own (coldframe image ls)");
     added->add_flag("--accept-emulation", run.acceptEmulation, "Go on without KVM, with weaker isolation");
     added->add_flag("-q,--quiet", run.quiet, "Print the id only");
     if (isRun) {
@@ -310,13 +313,47 @@ void Grammar::addPolicy()
         ->add_option("MODE", word, "open, balanced or locked");
 }
 
+void Grammar::addImages()
+{
+    CLI::App* images = group("image", "The base image and your own");
+    const auto addImage = [this, images](const char* name, const char* text, Result<int> (*todo)(EngineLink&, const ImageOptions&)) {
+        return add(images, name, text, [this, todo](EngineLink& engine) {
+            image.output = list;
+            return todo(engine, image);
+        });
+    };
+    add(images, "status", "Is the base image ready?", [this](EngineLink& e) { return imageStatus(e, list); })
+        ->add_flag("--json", list.json, "Print JSON");
+    CLI::App* build = addImage("build", "Build the base image, or one of your own from a recipe", imageBuild);
+    build->add_option("RECIPE", image.recipe, "A recipe's file, or the folder with its coldframe-image.json");
+    build->add_option("--name", image.name, "Name of the image (default: as the recipe says)");
+    build->add_flag("--force", image.force, "Even when nothing changed");
+    build->add_flag("--accept-emulation", image.acceptEmulation, "Go on without KVM, with weaker isolation");
+    add(images, "update", "Build the base image anew and say which packages changed", [this](EngineLink& engine) {
+        image.force = true;
+        return imageBuild(engine, image);
+    });
+    addListFlags(addImage("ls", "List the images", imageList));
+    CLI::App* inspect = addImage("inspect", "Show everything about an image, its packages too, as JSON", imageInspect);
+    inspect->add_option("IMAGE", image.image, "Name or id")->required();
+    inspect->add_flag("--json", list.json, "Print JSON (always so)");
+    add(images, "rm", "Remove images that nothing uses", [this](EngineLink& e) { return imageRemove(e, names); })
+        ->add_option("IMAGE", names, "Names or ids")
+        ->required();
+    add(images, "prune", "Remove images that lost their name to a newer one", [](EngineLink& e) { return imagePrune(e); });
+    CLI::App* exported = addImage("export", "Write an image to a file, for another machine", imageExport);
+    exported->add_option("IMAGE", image.image, "Name or id")->required();
+    exported->add_option("FILE", image.file, "The file to make")->required();
+    CLI::App* imported = addImage("import", "Make an image of a file that was exported", imageImport);
+    imported->add_option("FILE", image.file, "The file")->required();
+    imported->add_option("--name", image.name, "Name of the image (default: as the file says)");
+    imported->add_flag("--accept-emulation", image.acceptEmulation, "Go on without KVM, with weaker isolation");
+    addImage("log", "Show what the last build of an image wrote", imageLog)->add_option("IMAGE", image.image, "Its name")->required();
+}
+
 void Grammar::addState()
 {
-    CLI::App* image = group("image", "The guest image");
-    add(image, "status", "Is it ready?", [this](EngineLink& e) { return imageStatus(e, list); })
-        ->add_flag("--json", list.json, "Print JSON");
-    add(image, "build", "Build it", [this](EngineLink& e) { return imageBuild(e, flag); })
-        ->add_flag("--force", flag, "Even when nothing changed");
+    addImages();
 
     CLI::App* syncs = group("sync", "Workspaces and their state");
     using SyncCommand = Result<int> (*)(EngineLink&, const SyncOptions&);

@@ -29,6 +29,7 @@ struct RunOptions
     int cpus = 0;       ///< 0: the engine's default
     std::string memory; ///< "": the engine's default
     std::string fromTemplate;
+    std::string image;  ///< "": the base image
     bool detached = false;
     bool quiet = false;
     bool acceptEmulation = false;
@@ -159,8 +160,25 @@ Result<int> policyRemove(EngineLink& engine, const RuleOptions& options);
 Result<int> policyCheck(EngineLink& engine, const RuleOptions& options);
 Result<int> policyMode(EngineLink& engine, const std::string& sandbox, const std::string& mode);
 
+struct ImageOptions
+{
+    std::string recipe; ///< "": the base image
+    std::string image;  ///< name or id
+    std::string name;   ///< for what is made
+    std::string file;
+    bool force = false;
+    bool acceptEmulation = false;
+    ListOptions output;
+};
 Result<int> imageStatus(EngineLink& engine, ListOptions options);
-Result<int> imageBuild(EngineLink& engine, bool force);
+Result<int> imageBuild(EngineLink& engine, const ImageOptions& options);
+Result<int> imageList(EngineLink& engine, const ImageOptions& options);
+Result<int> imageInspect(EngineLink& engine, const ImageOptions& options);
+Result<int> imageRemove(EngineLink& engine, const std::vector<std::string>& images);
+Result<int> imagePrune(EngineLink& engine);
+Result<int> imageExport(EngineLink& engine, const ImageOptions& options);
+Result<int> imageImport(EngineLink& engine, const ImageOptions& options);
+Result<int> imageLog(EngineLink& engine, const ImageOptions& options);
 
 struct SyncOptions
 {

@@ -82,9 +82,9 @@ struct Prepared
 
 void noteIgnored(const RunOptions& options)
 {
-    if (options.cpus != 0 || !options.memory.empty() || !options.network.allow.empty() ||
+    if (!options.image.empty() || options.cpus != 0 || !options.memory.empty() || !options.network.allow.empty() ||
         !options.network.deny.empty() || !options.network.policy.empty()) {
-        printNote("coldframe: the sandbox exists already; --cpus, --memory and network options were not applied. Use "
+        printNote("coldframe: the sandbox exists already; --image, --cpus, --memory and network options were not applied. Use "
                   "“coldframe policy” to change its rules.");
     }
 }
@@ -107,6 +107,9 @@ Result<json> create(EngineLink& engine, const RunOptions& options, const std::st
         {"allow", options.network.allow}, {"deny", options.network.deny}, {"policy", options.network.policy}};
     if (!options.name.empty()) {
         params["name"] = options.name;
+    }
+    if (!options.image.empty()) {
+        params["image"] = options.image;
     }
     if (options.cpus > 0) {
         params["cpus"] = options.cpus;

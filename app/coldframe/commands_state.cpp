@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// image, sync, settings.
+// sync, engine, settings.
 #include "api/path_encoding.h"
 #include "commands.h"
 #include "output.h"
@@ -36,30 +36,6 @@ Result<std::string> workspaceOf(EngineLink& engine, const SyncOptions& options)
 }
 
 } // namespace
-
-Result<int> imageStatus(EngineLink& engine, ListOptions options)
-{
-    COLDFRAME_TRY(const json status, engine.call("image.status"));
-    const bool ready = status.value("ready", false);
-    if (options.json) {
-        printJson(status);
-    } else if (ready) {
-        printLine("The guest image is ready.");
-    } else if (status.value("building", false)) {
-        printLine("The guest image is being built.");
-    } else {
-        const std::string problem = textOf(status, "problem");
-        printLine(problem.empty() ? "The guest image is not built; run “coldframe image build”." : problem);
-    }
-    return ready ? kOk : kUnavailable;
-}
-
-Result<int> imageBuild(EngineLink& engine, bool force)
-{
-    COLDFRAME_CHECK(engine.callWithProgress("image.build", {{"force", force}}));
-    printLine("The guest image is ready.");
-    return kOk;
-}
 
 Result<int> syncStatus(EngineLink& engine, const SyncOptions& options)
 {

@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "engine/blocking.h"
 #include "engine/warm_start.h"
+#include "image/package_changes.h"
 
 #include <asio/post.hpp>
 #include <nlohmann/json.hpp>
@@ -63,7 +64,8 @@ Steps Engine::stepsOf(api::CallContext& context) const
 asio::awaitable<Result<json>> Engine::call(std::string method, json params, api::CallContext& context)
 {
     const std::string family = method.substr(0, method.find('.'));
-    if (family == "sandbox" || family == "session" || family == "sync" || method == "events.subscribe") {
+    const bool isOfOwnImages = family == "image" && (params.contains("recipe") || (method != "image.build" && method != "image.status"));
+    if (family == "sandbox" || family == "session" || family == "sync" || isOfOwnImages || method == "events.subscribe") {
         const bool onlyLooks = method == "sandbox.list" || method == "sandbox.inspect" || method == "events.subscribe";
         co_await m_o.registry.waitLoaded(onlyLooks ? 3s : 30s);
     }
@@ -93,11 +95,26 @@ asio::awaitable<Result<json>> Engine::call(std::string method, json params, api:
     if (family == "sandbox") {
         co_return co_await sandboxCall(std::move(method), std::move(params), context);
     }
+    if (isOfOwnImages) {
+        co_return co_await m_images.call(std::move(method), std::move(params), stepsOf(context));
+    }
     if (family == "image") {
         const bool build = method == "image.build";
         const bool force = params.value("force", false);
         const Steps steps = stepsOf(context);
-        auto handleImage = [this, build, force, steps] { return m_o.image(build, force, steps); };
+        auto handleImage = [this, build, force, steps] {
+            const auto packages = [this] {
+                const auto current = m_o.parts.images.currentImage();
+                const auto manifest = current ? image::readManifest(current->baseDisk.parent_path()) : Result<image::Manifest>(tl::unexpected(current.error()));
+                return manifest ? image::packagesOf(*manifest) : image::Packages();
+            };
+            const image::Packages before = build ? packages() : image::Packages();
+            Result<json> answered = m_o.image(build, force, steps);
+            if (answered && build) {
+                (*answered)["changes"] = image::packageChanges(before, packages());
+            }
+            return answered;
+        };
         Result<json> answer = co_await onPool(m_o.parts.pool, std::move(handleImage));
         if (answer && build) {
             const Result<void> warm =

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "api/server.h"
+#include "engine/image_calls.h"
 #include "engine/registry.h"
 
 #include <memory>
@@ -26,7 +27,7 @@ public:
         std::function<void()> quit;
     };
 
-    explicit Engine(Outside outside) : m_o(std::move(outside)) {}
+    explicit Engine(Outside outside) : m_o(std::move(outside)), m_images(m_o.parts, m_o.registry) {}
     void attach(api::Server& server) { m_server = &server; }
 
     asio::awaitable<Result<nlohmann::json>> call(std::string method, nlohmann::json params, api::CallContext& context) override;
@@ -56,6 +57,7 @@ private:
     Result<void> saveGlobal(std::vector<policy::Rule> rules);
 
     Outside m_o;
+    ImageCalls m_images;
     api::Server* m_server = nullptr;
 };
 

@@ -180,6 +180,9 @@ Result<std::shared_ptr<Sandbox>> Registry::create(const CreateRequest& request)
     COLDFRAME_CHECK(checkRange("Memory in MiB", request.memoryMiB, kMinMemoryMiB, kMaxMemoryMiB));
     COLDFRAME_CHECK(checkRange("The disk's size in GiB", request.diskGiB, 8, kMaxDiskGiB));
     COLDFRAME_TRY(policy::ModeAndRules network, policy::fromFlags(request.network));
+    if (!request.image.empty() && !request.fromTemplate.empty()) {
+        return fail(ErrorCode::InvalidArgument, "A template has its image already: give either --template or --image.");
+    }
     std::string ownImage;
     if (!request.image.empty()) {
         COLDFRAME_TRY(ownImage, m_parts.ownImages.idOf(request.image));

@@ -4,12 +4,11 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "image/digest.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <set>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -36,16 +35,9 @@ bool isLayerName(const std::string& name)
 
 std::string sha256OfText(const std::string& text)
 {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> bytes{};
-    unsigned int length = 0;
-    EVP_Digest(text.data(), text.size(), bytes.data(), &length, EVP_sha256(), nullptr);
-    constexpr std::string_view kHex = "0123456789abcdef";
-    std::string hex;
-    for (unsigned int i = 0; i < length; ++i) {
-        hex += kHex[bytes[i] >> 4];
-        hex += kHex[bytes[i] & 15];
-    }
-    return hex;
+    Sha256 digest;
+    digest.add(text);
+    return digest.hex();
 }
 
 std::map<std::string, std::string> readNames(const fs::path& file)

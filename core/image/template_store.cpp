@@ -174,6 +174,19 @@ void TemplateStore::distrust(const std::string& id)
     }
 }
 
+std::vector<std::string> TemplateStore::removeOf(const std::string& baseId)
+{
+    std::vector<std::string> removed;
+    for (const std::string& name : names("template-")) {
+        const auto found = read(name, false);
+        std::error_code error;
+        if (found && found->baseId == baseId && fs::remove_all(m_images / name, error) > 0 && !error) {
+            removed.push_back(name);
+        }
+    }
+    return removed;
+}
+
 std::vector<std::string> TemplateStore::prune(const std::set<std::string>& pinned, const std::set<std::string>& basesInUse)
 {
     std::vector<std::string> removed;

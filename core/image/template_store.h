@@ -65,6 +65,9 @@ public:
     /// Returns what was removed.
     std::vector<std::string> prune(const std::set<std::string>& pinned, const std::set<std::string>& basesInUse);
 
+    /// Removes those made from an image that nothing uses any more. Returns what was removed.
+    std::vector<std::string> removeOf(const std::string& baseId);
+
 private:
     Result<Template> read(const std::string& id, bool withMemory);
     std::vector<std::string> names(const std::string& prefix) const;

@@ -2,12 +2,11 @@
 #include "image/verification.h"
 
 #include "base/file.h"
+#include "image/digest.h"
 
-#include <array>
 #include <cerrno>
 #include <fcntl.h>
 #include <nlohmann/json.hpp>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <vector>
@@ -33,10 +32,7 @@ Result<std::string> sha256OfFile(const std::filesystem::path& path)
     if (!file) {
         return failErrno("Cannot read " + path.string() + ".", errno);
     }
-    const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
-    if (!context || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) {
-        return fail(ErrorCode::Internal, "SHA-256 is not available.");
-    }
+    Sha256 digest;
     std::vector<char> block(1u << 20);
     for (;;) {
         const ssize_t got = ::read(file.get(), block.data(), block.size());
@@ -49,18 +45,9 @@ Result<std::string> sha256OfFile(const std::filesystem::path& path)
         if (got == 0) {
             break;
         }
-        EVP_DigestUpdate(context.get(), block.data(), static_cast<std::size_t>(got));
+        digest.add({block.data(), static_cast<std::size_t>(got)});
     }
-    std::array<unsigned char, EVP_MAX_MD_SIZE> bytes{};
-    unsigned int length = 0;
-    EVP_DigestFinal_ex(context.get(), bytes.data(), &length);
-    constexpr std::string_view kHex = "0123456789abcdef";
-    std::string hex;
-    for (unsigned int i = 0; i < length; ++i) {
-        hex += kHex[bytes[i] >> 4];
-        hex += kHex[bytes[i] & 15];
-    }
-    return hex;
+    return digest.hex();
 }
 
 Verification::Verification(std::filesystem::path stampFile) : m_stampFile(std::move(stampFile)) {}

@@ -5,6 +5,7 @@
 #include "base/result.h"
 #include "vm/machine_description.h"
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -38,6 +39,20 @@ Result<void> createOverlay(ProcessRunner& runner, const std::vector<ReadOnlyDisk
 
 /// Creates an empty qcow2 of that size without backing, unless `path` is already one. Blocking.
 Result<void> ensureEmptyDisk(ProcessRunner& runner, const std::filesystem::path& path, std::uint64_t virtualSize);
+
+/// Makes `target` a disk with the content of `disk` that stands directly on the first of `parents`, holding only what differs from it.
+/// `disk` stands on `chain`, which ends in `parents`; it is changed meanwhile and of no use after. Blocking; minutes.
+Result<void> settleOverlay(ProcessRunner& runner, const std::filesystem::path& disk, const std::vector<ReadOnlyDisk>& chain,
+                           const std::vector<ReadOnlyDisk>& parents, const std::filesystem::path& target,
+                           const std::atomic<bool>* cancelled = nullptr);
+
+/// Writes the raw content of a disk made on these layers, as a sparse file. Blocking; minutes.
+Result<void> rawFromChain(ProcessRunner& runner, const std::vector<ReadOnlyDisk>& chain, const std::filesystem::path& target,
+                          const std::atomic<bool>* cancelled = nullptr);
+
+/// Makes `target` a disk with that raw content and no backing. Whatever the content, it is never taken for another format.
+Result<void> diskFromRaw(ProcessRunner& runner, const std::filesystem::path& raw, const std::filesystem::path& target,
+                         const std::atomic<bool>* cancelled = nullptr);
 
 /// That every file of the machine's disks says of itself exactly what the description expects: the overlay is
 /// backed by the first layer, each layer by the next, the last by nothing, formats written down, no external data

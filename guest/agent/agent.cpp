@@ -23,6 +23,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::size_t kMaxSetupBytes = 32u << 20;
+constexpr std::size_t kMaxEnvironmentFile = 1u << 20;
 
 std::string header(const channel::Stream& stream, const std::string& name)
 {
@@ -336,7 +337,10 @@ Result<SpawnSpec> Agent::prepareExec(const ExecRequest& request) const
     } else {
         spec.account = *m_agent;
     }
-    spec.environment = execEnvironment(spec.account, m_setup->environment, request.environment);
+    auto environment = m_setup->environment;
+    const auto file = m_options.root / std::filesystem::path(kImageEnvironment).relative_path();
+    environment.merge(imageEnvironment(readFile(file, kMaxEnvironmentFile).value_or(""))); // what the engine says goes before
+    spec.environment = execEnvironment(spec.account, environment, request.environment);
     spec.cwd = request.cwd.empty() ? spec.account.home : request.cwd;
     return spec;
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "guest/agent/environment.h"
 
+#include <algorithm>
+#include <set>
+
 namespace coldframe::guest {
 
 std::map<std::string, std::string> trustEnvironment(const std::string& bundle)
@@ -35,6 +38,29 @@ std::map<std::string, std::string> execEnvironment(const Account& account,
     for (const auto* more : {&sandbox, &own}) {
         for (const auto& [name, value] : *more) {
             variables[name] = value;
+        }
+    }
+    return variables;
+}
+
+std::map<std::string, std::string> imageEnvironment(std::string_view text)
+{
+    static const std::set<std::string> notTheImages{"HOME", "USER", "LOGNAME", "SHELL", "TERM", "XDG_RUNTIME_DIR"};
+    std::map<std::string, std::string> variables;
+    while (!text.empty()) {
+        const std::string_view line = text.substr(0, text.find('\n'));
+        text.remove_prefix(std::min(text.size(), line.size() + 1));
+        const std::size_t equals = line.find('=');
+        if (equals == std::string_view::npos || equals == 0 || line.find('\0') != std::string_view::npos) {
+            continue;
+        }
+        const std::string name(line.substr(0, equals));
+        std::string value(line.substr(equals + 1));
+        if (name == "PATH") {
+            value = "/opt/coldframe/agent/bin:/home/agent/.local/bin:" + value;
+        }
+        if (!notTheImages.contains(name)) {
+            variables[name] = std::move(value);
         }
     }
     return variables;

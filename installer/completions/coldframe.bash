@@ -36,7 +36,7 @@ _coldframe() {
         policy) [[ $COMP_CWORD -eq 2 ]] && words="ls allow deny rm check mode" ;;
         engine) words="stop" ;;
         template) if [[ $COMP_CWORD -eq 2 ]]; then words="ls rm"; else words="$(coldframe template ls -q 2>/dev/null)"; fi ;;
-        image) words="status build" ;;
+        image) words="status build update ls inspect rm prune export import log" ;;
         sync) if [[ $COMP_CWORD -eq 2 ]]; then words="status resume trash restore"; else words="$(coldframe ls -q 2>/dev/null)"; fi ;;
         settings) [[ $COMP_CWORD -eq 2 ]] && words="get set" ;;
         completion) words="bash zsh fish" ;;

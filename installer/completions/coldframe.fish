@@ -10,7 +10,7 @@ complete -c coldframe -n "__fish_seen_subcommand_from keys" -a "set ls rm import
 complete -c coldframe -n "__fish_seen_subcommand_from network" -a "log proxy"
 complete -c coldframe -n "__fish_seen_subcommand_from policy" -a "ls allow deny rm check mode"
 complete -c coldframe -n "__fish_seen_subcommand_from engine" -a "stop"
-complete -c coldframe -n "__fish_seen_subcommand_from image" -a "status build"
+complete -c coldframe -n "__fish_seen_subcommand_from image" -a "status build update ls inspect rm prune export import log"
 complete -c coldframe -n "__fish_seen_subcommand_from sync" -a "status resume trash restore"
 complete -c coldframe -n "__fish_seen_subcommand_from settings" -a "get set"
 complete -c coldframe -n "__fish_seen_subcommand_from completion" -a "bash zsh fish"

@@ -29,7 +29,7 @@ _coldframe() {
         network) if (( CURRENT == 3 )); then compadd log proxy; else compadd -- ${(f)"$(coldframe ls -q 2>/dev/null)"}; fi ;;
         policy) (( CURRENT == 3 )) && compadd ls allow deny rm check mode ;;
         engine) compadd stop ;;
-        image) compadd status build ;;
+        image) compadd status build update ls inspect rm prune export import log ;;
         sync) if (( CURRENT == 3 )); then compadd status resume trash restore; else compadd -- ${(f)"$(coldframe ls -q 2>/dev/null)"}; fi ;;
         settings) (( CURRENT == 3 )) && compadd get set ;;
         completion) compadd bash zsh fish ;;

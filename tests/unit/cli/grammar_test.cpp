@@ -173,6 +173,11 @@ private slots:
         row({"settings", "set", "a=1"}, 0, "settings set");
         row({"completion", "zsh"}, 0, "completion");
         row({"image", "build", "--force"}, 0, "image build");
+        row({"image", "build", "shop", "--name", "tools"}, 0, "image build");
+        row({"image", "update"}, 0, "image update");
+        row({"image", "export", "tools"}, 2, "");
+        row({"image", "import", "tools.image", "--name", "again"}, 0, "image import");
+        row({"create", "--image", "tools", "shell"}, 0, "create");
         row({"engine", "stop", "--force"}, 0, "engine stop");
         row({"engine"}, kUsage, "");
         row({"nonsense"}, kUsage, "");

@@ -392,6 +392,15 @@ private slots:
         QCOMPARE(variables.at("HOME"), std::string("/home/agent"));
         QCOMPARE(variables.at("SSL_CERT_FILE"), std::string(kCaBundle));
     }
+
+    void anImageBringsVariables()
+    {
+        const auto variables = imageEnvironment("A=1\nno variable\n=x\nHOME=/root\nA=2=3\nPATH=/opt/tool/bin:/usr/bin\nEMPTY=");
+        QCOMPARE(variables.size(), std::size_t{3});
+        QCOMPARE(variables.at("A"), std::string("2=3"));
+        QCOMPARE(variables.at("EMPTY"), std::string());
+        QCOMPARE(variables.at("PATH"), std::string("/opt/coldframe/agent/bin:/home/agent/.local/bin:/opt/tool/bin:/usr/bin"));
+    }
 };
 
 QTEST_GUILESS_MAIN(TestGuestFormats)

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images of the user's own: from a recipe, and what a sandbox made on them has."""
+import json, os, pathlib, subprocess, time
+import harness
+
+RECIPE = """{
+  // a comment is allowed
+  "name": "tools",
+  "environment": {"SHOP": "open late", "PATH": "/opt/shop/bin:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"},
+  "files": [
+    {"from": "files/greet", "to": "/opt/shop/bin/greet", "mode": "0755"},
+    {"from": "files/notes", "to": "/home/agent/notes", "owner": "agent"}
+  ],
+  "run": [
+    "test \\"$SHOP\\" = 'open late' && id -u >/opt/shop/built-by && echo a line of the build",
+    {"command": "pwd >built-in && id -un >>built-in", "as": "agent"},
+    "mkdir -p /var/lib/shop && head -c 3000000 /dev/urandom >/var/lib/shop/data && sha256sum /var/lib/shop/data"
+  ]
+}
+"""
+
+
+def own_images(t):
+    """Base images of this test alone, as hard links: the templates made from its images are nobody else's."""
+    images = t.home / ".local/share/coldframe/images"
+    shared = images.resolve()
+    images.unlink()
+    images.mkdir()
+    current = json.loads((shared / "current.json").read_text())["base"]
+    subprocess.run(["cp", "-al", str(shared / current), str(images)], check=True)
+    subprocess.run(["cp", str(shared / "current.json"), str(images)], check=True)
+
+
+def coldframe(t, *words, seconds=300):
+    """The command line as a user would call it: (exit code, standard output, standard error)."""
+    done = subprocess.run([str(t.root / "bin/coldframe"), *words], env=t.environment, stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, timeout=seconds, cwd=t.home)
+    return done.returncode, done.stdout, done.stderr
+
+
+def write_recipe(t):
+    folder = t.home / "shop"
+    t.host_file(folder / "coldframe-image.json", RECIPE)
+    t.host_file(folder / "files/greet", "#!/bin/sh\necho good day\n", 0o644)
+    t.host_file(folder / "files/notes/one", "first\n", 0o600)
+    os.symlink("one", folder / "files/notes/two")
+    return folder
+
+
+def recipes(t):
+    folder = write_recipe(t)
+    began = time.monotonic()
+    code, out, err = coldframe(t, "image", "build", "shop", "--accept-emulation")
+    t.say(f"built from a recipe in {time.monotonic() - began:.1f} s")
+    if not t.check("an image is built from a recipe", code == 0 and "tools" in out, (code, out, err)):
+        return
+    t.check("the room it was built in is gone", t.call("sandbox.list")["sandboxes"] == [])
+    again = time.monotonic()
+    code, out, _ = coldframe(t, "image", "build", "shop")
+    t.check("the same recipe is not built again", code == 0 and "nothing changed" in out and time.monotonic() - again < 20, out)
+    log = coldframe(t, "image", "log", "tools")[1]
+    t.check("the log is kept", "a line of the build" in log, log)
+    created = time.monotonic()
+    code, out, err = coldframe(t, "create", "--image", "tools", "--accept-emulation", "--name", "seller", "shell", str(folder))
+    t.say(f"a sandbox on it after {time.monotonic() - created:.1f} s")
+    t.check("a sandbox is made on it", code == 0, (code, out, err))
+    r = t.run("seller", "greet; cat /opt/shop/built-by /home/agent/built-in ~/notes/two; echo $SHOP; stat -c '%U %a' ~/notes/one; "
+              "wc -c </var/lib/shop/data")
+    lines = r.out.split("\n")
+    t.check("it has what the recipe put there", lines[:8] == ["good day", "0", "/home/agent", "agent", "first", "open late", "agent 600", "3000000"], str(r))
+    inspected = t.call("sandbox.inspect", sandbox="seller")
+    t.check("the sandbox says so", inspected["image"] == "tools" and inspected["disk"]["image"].startswith("own-"), inspected["disk"])
+    own = t.run("seller", "openssl crl2pkcs7 -nocrl -certfile /etc/ssl/certs/ca-certificates.crt | "
+                "openssl pkcs7 -print_certs -noout | grep -c -i '^subject.*coldframe'")
+    t.check("hazard_17_the_room_leaves_no_authority_behind", own.out.split()[-1:] == ["1"], str(own))
+    listed = {i["name"]: i for i in t.call("image.list")["images"]}
+    t.check("the list shows it and who uses it", listed["tools"]["usedBy"] == ["the sandbox seller"] and listed["tools"]["bytes"] < 40 << 20, listed)
+    packages = t.call("image.inspect", image="tools")["facts"]["packages"]
+    t.check("its packages are known", "bash" in packages and len(packages) > 100, len(packages))
+    code, _, err = coldframe(t, "image", "rm", "tools")
+    t.check("an image in use stays", code != 0 and "seller" in err, err)
+    t.call("sandbox.reset", sandbox="seller", force=True)
+    r = t.run("seller", "cat ~/notes/two; greet")
+    t.check("after a reset it is on the image again", r.out == "first\ngood day\n", str(r))
+    t.call("sandbox.remove", sandbox="seller", force=True)
+
+
+def transfers(t):
+    began = time.monotonic()
+    code, out, err = coldframe(t, "image", "export", "tools", "tools.image")
+    file = t.home / "tools.image"
+    t.say(f"exported in {time.monotonic() - began:.1f} s, {file.stat().st_size >> 20 if file.exists() else 0} MiB")
+    t.check("an image is exported", code == 0 and file.exists(), (code, out, err))
+    t.check("an export replaces no file", coldframe(t, "image", "export", "tools", "tools.image")[0] != 0)
+    began = time.monotonic()
+    code, out, err = coldframe(t, "image", "import", "tools.image", "--name", "again")
+    t.say(f"imported in {time.monotonic() - began:.1f} s")
+    t.check("and imported", code == 0, (code, out, err))
+    coldframe(t, "create", "--image", "again", "--accept-emulation", "--name", "buyer", "shell", "shop")
+    r = t.run("buyer", "greet; cat ~/notes/two; echo $SHOP")
+    t.check("hazard_14_a_sandbox_on_the_imported_image_has_its_content", r.out == "good day\nfirst\nopen late\n", str(r))
+    t.call("sandbox.remove", sandbox="buyer", force=True)
+    with open(file, "r+b") as cut:
+        cut.truncate(file.stat().st_size // 2)
+    code, _, err = coldframe(t, "image", "import", "tools.image", "--name", "half")
+    t.check("a file that is cut off is refused", code != 0 and "damaged" in err, err)
+    t.host_file(t.home / "foreign", b"QFI\xfb" + bytes(100000))
+    code, _, err = coldframe(t, "image", "import", "foreign", "--name", "half")
+    t.check("a foreign file is refused", code != 0 and "not an image" in err, err)
+    left = [p.name for p in (t.home / ".local/share/coldframe/own-images").glob(".making-*")]
+    t.check("nothing half made is left", not left and t.refused("image.inspect", image="half") == "not_found", left)
+    file.unlink()
+    t.call("image.remove", image="again")
+
+
+def bad_recipes(t):
+    folder = t.home / "bad"
+    for name, text, wanted in (
+            ("no JSON", "packages: [jq]", "not JSON"),
+            ("an unknown field", '{"package": ["jq"]}', "package"),
+            ("an option for a package", '{"packages": ["-o=x"]}', "packages"),
+            ("a way out of the folder", '{"files": [{"from": "../shop/files/greet", "to": "/x"}]}', "beneath"),
+            ("a file that is not there", '{"files": [{"from": "nothing", "to": "/x"}]}', "nothing"),
+            ("a link out of the folder", '{"files": [{"from": "out/passwd", "to": "/x"}]}', "out/passwd"),
+            ("an image that is not there", '{"from": "nobody"}', "nobody")):
+        t.host_file(folder / "coldframe-image.json", text)
+        if not (folder / "out").is_symlink():
+            os.symlink("/etc", folder / "out")
+        code, out, err = coldframe(t, "image", "build", "bad", "--accept-emulation")
+        t.check(f"a recipe with {name} is refused", code != 0 and wanted in err, (code, out, err))
+    t.host_file(folder / "coldframe-image.json", '{"run": ["echo before; echo the reason >&2; exit 7"]}')
+    code, _, err = coldframe(t, "image", "build", "bad", "--accept-emulation")
+    t.check("a command that fails is named with its last lines", code != 0 and "exit code 7" in err and "the reason" in err, err)
+    t.check("a failed build leaves nothing", t.call("sandbox.list")["sandboxes"] == []
+            and "bad" not in [i["name"] for i in t.call("image.list")["images"]])
+    t.check("but its log", "the reason" in coldframe(t, "image", "log", "bad")[1])
+
+
+def story(t):
+    own_images(t)
+    if os.environ.get("COLDFRAME_TEST_WARM") != "1":
+        t.boot_only()
+    t.start_engine()
+    t.apply_settings()
+    recipes(t)
+    transfers(t)
+    bad_recipes(t)
+    t.call("image.remove", image="tools")
+    t.check("a removed image is gone", t.refused("image.inspect", image="tools") == "not_found")
+    left = [p.name for p in (t.home / ".local/share/coldframe/own-images").iterdir() if not p.name.startswith(".v")]
+    t.check("and its files", left == ["names.json"], left)
+
+
+harness.main(story)
