@@ -68,22 +68,23 @@ void appendText(std::string& out, const Cell& cell)
 
 bool isEmpty(const Cell& cell) { return (cell.text[0] == 0 || cell.text[0] == U' ') && cell.text[1] == 0 && cell.style == Style{}; }
 
-/// The cells of a line up to the last that shows something; the rest of the row is erased.
-void appendLine(std::string& out, const Line& line, int columns)
+/// The cells of a line from `from` up to the last that shows something, in `columns` columns; the rest of the row is erased.
+void appendLine(std::string& out, const Line& line, int columns, int from = 0)
 {
-    std::size_t size = std::min(line.cells.size(), static_cast<std::size_t>(columns));
-    if (size > 0 && line.cells[size - 1].width == 2) {
+    const auto first = static_cast<std::size_t>(from);
+    std::size_t size = std::min(line.cells.size(), first + static_cast<std::size_t>(columns));
+    if (size > first && line.cells[size - 1].width == 2) {
         --size; // cut in half by a narrower screen
     }
-    const bool isFull = size == static_cast<std::size_t>(columns);
-    while (size > 0 && isEmpty(line.cells[size - 1]) && line.cells[size - 1].width == 1) {
+    const bool isFull = size == first + static_cast<std::size_t>(columns);
+    while (size > first && isEmpty(line.cells[size - 1]) && line.cells[size - 1].width == 1) {
         --size;
     }
     Style style;
     out += "\x1b[0m";
-    for (std::size_t i = 0; i < size; ++i) {
+    for (std::size_t i = first; i < size; ++i) {
         const Cell& cell = line.cells[i];
-        if (cell.width == 0 && i > 0 && line.cells[i - 1].width == 2) {
+        if (cell.width == 0 && i > first && line.cells[i - 1].width == 2) {
             continue;
         }
         if (!(cell.style == style)) {
@@ -92,7 +93,7 @@ void appendLine(std::string& out, const Line& line, int columns)
         }
         appendText(out, cell);
     }
-    if (!isFull || size < static_cast<std::size_t>(columns)) {
+    if (!isFull || size < first + static_cast<std::size_t>(columns)) {
         out += "\x1b[0m\x1b[K";
     }
 }
@@ -205,6 +206,41 @@ std::string redraw(const Terminal& terminal, const RedrawOptions& options)
         out += "\x1b]2;" + options.title + "\x07";
     }
     return out;
+}
+
+std::string drawView(const Terminal& terminal, const ViewOptions& options)
+{
+    const Screen& screen = terminal.screen();
+    const Position cursor = screen.cursor();
+    const int top = std::max(0, cursor.row - options.rows + 1);
+    const int left = std::max(0, cursor.column - options.columns + 1);
+    // Held until it is whole, by terminals that can. 47 may be said again and again, unlike 1049, and clears nothing.
+    std::string out = "\x18\x1b[?2026h\x1b[4l\x1b[20l\x1b(B\x0f";
+    out += terminal.modes().alternateScreen ? "\x1b[?47h" : "\x1b[?47l";
+    out += "\x1b[r\x1b[?6l";
+    Modes modes = terminal.modes();
+    modes.insert = false;
+    modes.newLine = false;
+    modes.autoWrap = false; // the last column of a row that is cut
+    modes.cursorVisible = false;
+    appendModes(out, modes, true);
+    for (int row = 0; row < options.rows; ++row) {
+        out += moveTo(row, 0);
+        if (top + row < screen.rows()) {
+            appendLine(out, screen.line(top + row), options.columns, left);
+        } else {
+            out += "\x1b[0m\x1b[J";
+            break;
+        }
+    }
+    out += moveTo(cursor.row - top, cursor.column - left) + "\x1b[0m";
+    if (terminal.modes().cursorVisible) {
+        out += "\x1b[?25h";
+    }
+    if (!options.title.empty()) {
+        out += "\x1b]2;" + options.title + "\x07";
+    }
+    return out + "\x1b[?2026l";
 }
 
 } // namespace coldframe::terminal

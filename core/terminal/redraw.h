@@ -22,4 +22,16 @@ struct RedrawOptions
 /// last `terminal.unfinishedBytes()` bytes of the program's output after it. Not carried over: tab stops, the saved cursor.
 std::string redraw(const Terminal& terminal, const RedrawOptions& options);
 
+struct ViewOptions
+{
+    int rows = 24; ///< of the other terminal
+    int columns = 80;
+    std::string title; ///< as of RedrawOptions
+};
+
+/// What makes a terminal of another size show this one's screen as it is now, from the top left. In a smaller one a part is seen,
+/// and the cursor always. The program's own bytes, meant for this size, must not follow: each change is drawn by another call.
+/// Nothing is cleared first, so that nothing flickers; what scrolls off is not added to the other terminal's scrollback.
+std::string drawView(const Terminal& terminal, const ViewOptions& options);
+
 } // namespace coldframe::terminal

@@ -254,6 +254,7 @@ void ExecSession::setSize(int rows, int columns)
         size.ws_col = static_cast<unsigned short>(columns);
         ::ioctl(m_input->native_handle(), TIOCSWINSZ, &size);
     }
+    fitViewers();
 }
 
 /// The foreground group of the terminal; without one the program's group.

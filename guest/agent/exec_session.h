@@ -23,7 +23,8 @@ namespace coldframe::guest {
 ///
 /// A terminal may have several viewers. What they see is kept as a screen (terminal::Terminal), so that a new one is shown the
 /// screen as it stands and then what follows, and one that fell too far behind the same. The terminal has the size of the viewer
-/// that was used last. Without a terminal there is one viewer at a time, the newest, which first gets the ring again.
+/// that was used last; for those of another size its screen is drawn anew after each change. Without a terminal there is one
+/// viewer at a time, the newest, which first gets the ring again.
 class ExecSession : public std::enable_shared_from_this<ExecSession>
 {
 public:
@@ -75,10 +76,12 @@ private:
     ViewerPtr addViewer(channel::StreamPtr stream, const AttachRequest& how);
     void take(const ViewerPtr& viewer, const ExecFrame& frame);
     void lead(const ViewerPtr& viewer);
+    void fitViewers();
     void leave(const ViewerPtr& viewer, bool lost);
     bool hasWriter() const;
     bool isBacklogged() const;
     std::string nextFrames(Viewer& viewer, std::uint64_t& end);
+    std::string nextView(Viewer& viewer, std::uint64_t& end);
 
     asio::io_context& m_io;
     Event m_changed;                    ///< ring, end or viewers changed

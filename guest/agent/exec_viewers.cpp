@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kMaxPendingInput = 256 * 1024;
 constexpr std::uint32_t kCancel = 8; // RFC 9113, section 7
+constexpr std::chrono::milliseconds kViewPause{40};
 
 std::span<const std::uint8_t> bytesOf(const std::string& text)
 {
@@ -75,6 +76,9 @@ struct ExecSession::Viewer
     std::uint64_t sent = 0;   ///< offset in the ring up to which the stream took it
     bool wantsRedraw = false; ///< the screen comes first
     bool hadRedraw = false;
+    bool isDrawn = false; ///< its terminal has another size, so that the program's bytes would not fit
+    bool isStale = false; ///< of a drawn one: something other than output changed
+    std::string title;    ///< of a drawn one: the last that it was sent
     bool isGone = false;
     std::string farewell; ///< why it was let go
 };
@@ -113,6 +117,7 @@ ExecSession::ViewerPtr ExecSession::addViewer(channel::StreamPtr stream, const A
     m_viewers.push_back(viewer);
     if (m_tty) {
         lead(viewer);
+        fitViewers();
         // The first one sees everything from the start; for a later one what went before is drawn.
         viewer->wantsRedraw = m_wasSeen || m_ring.begin() > 0;
     }
@@ -123,9 +128,31 @@ ExecSession::ViewerPtr ExecSession::addViewer(channel::StreamPtr stream, const A
     return viewer;
 }
 
+/// The screen for a terminal of another size; empty: it shows that already.
+std::string ExecSession::nextView(Viewer& viewer, std::uint64_t& end)
+{
+    end = m_ring.end();
+    if (!viewer.isStale && viewer.sent == end) {
+        return {};
+    }
+    terminal::ViewOptions options;
+    options.rows = viewer.rows;
+    options.columns = viewer.columns;
+    if (viewer.title != m_title) {
+        options.title = viewer.title = m_title;
+    }
+    viewer.isStale = false;
+    viewer.hadRedraw = true;
+    viewer.sent = end;
+    return encodeExecFrame(ExecFrameType::Stdout, terminal::drawView(*m_screen, options));
+}
+
 /// What the viewer is sent next, with the offset in the ring that it then has reached; empty: nothing yet.
 std::string ExecSession::nextFrames(Viewer& viewer, std::uint64_t& end)
 {
+    if (m_screen && viewer.isDrawn) {
+        return nextView(viewer, end);
+    }
     if (m_screen && viewer.sent < m_ring.begin()) {
         viewer.wantsRedraw = true; // it fell behind
     }
@@ -170,6 +197,9 @@ asio::awaitable<void> ExecSession::sendOutput(std::shared_ptr<ExecSession> self,
         } else {
             viewer->sent = end;
             self->m_room.notify();
+        }
+        if (viewer->isDrawn && !isLast) {
+            co_await pause(self->m_io, kViewPause); // a whole screen for each line of output would be much
         }
     }
     co_await sayGoodbye(viewer);
@@ -242,6 +272,8 @@ void ExecSession::take(const ViewerPtr& viewer, const ExecFrame& frame)
             if (viewer == m_leader || !m_leader) {
                 lead(viewer);
             }
+            viewer->isStale = true;
+            fitViewers();
         }
         return;
     }
@@ -263,6 +295,21 @@ void ExecSession::lead(const ViewerPtr& viewer)
         m_leader = viewer;
         setSize(viewer->rows, viewer->columns);
     }
+}
+
+/// After a change of the terminal's size or of a viewer's.
+void ExecSession::fitViewers()
+{
+    for (const ViewerPtr& viewer : m_viewers) {
+        const bool fits = !m_screen || viewer->rows < 1 || viewer->columns < 1 ||
+                          (viewer->rows == m_screen->screen().rows() && viewer->columns == m_screen->screen().columns());
+        if (fits && viewer->isDrawn) {
+            viewer->wantsRedraw = true; // from here on the program's own bytes do
+        }
+        viewer->isDrawn = !fits;
+        viewer->isStale = viewer->isStale || viewer->isDrawn;
+    }
+    m_changed.notify();
 }
 
 void ExecSession::leave(const ViewerPtr& viewer, bool lost)

@@ -194,6 +194,29 @@ def from_tray(t, d):
     t.check("and is left by its keys", shell.wait() == 0 and b"Left the session" in shell.output, shell.output[-500:])
 
 
+def attached_again(t, d):
+    """The engine is killed under the window, then the window: its terminals show their programs again."""
+    agents = lambda: [s["viewers"] for s in t.call("session.list", sandbox=t.sandbox)["sessions"] if s["agent"]]  # noqa: E731
+    before = [s["id"] for s in t.call("session.list", sandbox=t.sandbox)["sessions"]]
+    t.kill_and_wait(t.engine.pid)
+    t.start_engine()
+    t.check("the window attaches to the agent again by itself", wait_for(lambda: t.state(t.sandbox) == "running" and agents() == [1], 60, 0.3), agents())
+    d.press("Terminal", "page tab")
+    d.press(lambda n: n.startswith("Agent"), "page tab")
+    shown = lambda: any("discounted in shop.py" in n.text for n in d.find_all(role="terminal"))  # noqa: E731
+    t.check("and shows its screen", wait_for(shown, 20, 0.3), [n.text for n in d.find_all(role="terminal")])
+    window = d.window()
+    d.run("xdotool", "windowactivate", "--sync", window)
+    d.key("ctrl+shift+q")
+    t.check("the window is quit, the agent goes on", wait_for(lambda: agents() == [0], 30, 0.3), agents())
+    d.start("window-again", [str(t.root / "bin/coldframe")])
+    wait_for(d.window, 30, 0.1)
+    d.press("Terminal", "page tab", seconds=30)
+    t.check("the next window has a tab for it at once", d.find(lambda n: n.startswith("Agent"), "page tab", 20), d.outline())
+    t.check("with its screen", wait_for(lambda: shown() and agents() == [1], 30, 0.3), (agents(), d.outline()))
+    t.check("and nothing was started anew", [s["id"] for s in t.call("session.list", sandbox=t.sandbox)["sessions"]] == before, before)
+
+
 def stop(t, d):
     d.tray("claude-shop", "Stop")
     d.press("Stop", seconds=15)
@@ -247,6 +270,7 @@ def story(t):
         looked_at(t, d)
         all_pictures(t, d, pictures)
         from_tray(t, d)
+        attached_again(t, d)
         stop(t, d)
     except Exception:
         t.failures.append("the story ended early")

@@ -324,7 +324,39 @@ Result<json> FakeEngine::simpleCall(const std::string& method, const json& param
     if (method.starts_with("sync.")) {
         return syncCall(method, params);
     }
+    if (method.starts_with("session.")) {
+        return sessionCall(method, params);
+    }
     return sandboxCall(method, params);
+}
+
+namespace {
+constexpr const char* kKeptSession = "kept5e1f00aa";
+} // namespace
+
+Result<json> FakeEngine::sessionCall(const std::string& method, const json& params)
+{
+    std::string id;
+    if (params.contains("sandbox")) {
+        COLDFRAME_TRY(id, find(params));
+    }
+    const bool isThere = m_options.keptSession && (id.empty() || id == kFirstSandbox);
+    const json kept = {{"id", kKeptSession}, {"sandbox", kFirstSandbox}, {"sandboxName", "claude-webshop"}, {"label", "claude"},
+                       {"agent", "claude"}, {"startedAt", formatUtc(utcNow())}, {"tty", true}, {"rows", 24}, {"columns", 80},
+                       {"viewers", 0}, {"state", "running"}, {"exitCode", 0}, {"signal", 0}};
+    if (method == "session.list") {
+        return json{{"sessions", isThere ? json::array({kept}) : json::array()}, {"problems", json::array()}};
+    }
+    if (method == "session.end") {
+        return json::object();
+    }
+    if (method == "session.attach" && isThere && params.value("session", kKeptSession) == kKeptSession) {
+        COLDFRAME_TRY(json offered, offerProgram(params, {"bash", "-c", "echo \"kept session\"; exec bash"}));
+        offered["session"] = kept;
+        return offered;
+    }
+    return method == "session.attach" ? Result<json>(fail(ErrorCode::NotFound, "There is no such session."))
+                                      : tl::unexpected(api::unknownMethod(method));
 }
 
 Result<json> FakeEngine::sandboxCall(const std::string& method, const json& params)
@@ -361,7 +393,8 @@ Result<json> FakeEngine::offerProgram(const json& params, std::vector<std::strin
     json request = params;
     request["argv"] = std::move(arguments);
     return json{{"token", m_server->offerAttachment(
-                              [request](api::AttachmentSocket socket) { return runProgram(std::move(socket), request); })}};
+                              [request](api::AttachmentSocket socket) { return runProgram(std::move(socket), request); })},
+                {"session", randomHex(8)}, {"attached", false}};
 }
 
 void FakeEngine::setState(const std::string& id, const std::string& state)

@@ -13,6 +13,8 @@
 
 namespace coldframe::fakes {
 
+inline constexpr const char* kFirstSandbox = "5e1f00aa11223344"; ///< of those that populate() makes
+
 /// What the command line of fake-coldframed chooses.
 struct FakeOptions
 {
@@ -21,6 +23,7 @@ struct FakeOptions
     int stageMilliseconds = 30;    ///< how long each stage of create, start and image.build takes
     bool emulate = false;          ///< hello says that there is no KVM, and create wants the consent
     bool imageMissing = false;     ///< create and start are Unavailable until image.build
+    bool keptSession = false;      ///< with populate: the agent of the first sandbox runs already, looked at by nobody
     std::string record;            ///< a file that gets one JSON line per request and per attachment
 };
 
@@ -55,6 +58,7 @@ private:
     Result<json> policyCall(const std::string& method, const json& params);
     Result<json> keysCall(const std::string& method, const json& params);
     Result<json> syncCall(const std::string& method, const json& params);
+    Result<json> sessionCall(const std::string& method, const json& params);
     Result<json> offerProgram(const json& params, std::vector<std::string> arguments);
     Result<json> offerKey(const json& params, bool store);
     Result<std::string> find(const json& params) const;

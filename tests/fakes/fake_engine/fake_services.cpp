@@ -219,19 +219,19 @@ void FakeEngine::populate()
                           {"pauseReason", ""}, {"text", "in step"}}};
         m_sandboxes[id] = std::move(sandbox);
     };
-    add("5e1f00aa11223344", "claude-webshop", "claude", "/home/user/projects/webshop");
+    add(kFirstSandbox, "claude-webshop", "claude", "/home/user/projects/webshop");
     add("7b2c00bb55667788", "shell-parser", "shell", "/home/user/projects/parser");
     add("9d3e00cc99aabbcc", "codex-docs", "codex", "/home/user/projects/docs");
-    setState("5e1f00aa11223344", "running");
+    setState(kFirstSandbox, "running");
     Sandbox& paused = m_sandboxes["7b2c00bb55667788"];
     setState("7b2c00bb55667788", "running");
     const char* reason = "312 of 340 files were deleted in the sandbox; nothing was deleted on this computer.";
     paused.syncs[0].update({{"state", "paused"}, {"pauseReason", reason}, {"text", std::string("paused: ") + reason}});
     paused.value["sync"] = {{"state", "paused"}, {"text", std::string("paused: ") + reason}};
     for (const char* host : {"api.anthropic.com", "registry.npmjs.org", "github.com"}) {
-        addConnection("5e1f00aa11223344", host, true);
+        addConnection(kFirstSandbox, host, true);
     }
-    addConnection("5e1f00aa11223344", "telemetry.example.net", false);
+    addConnection(kFirstSandbox, "telemetry.example.net", false);
     m_keys["anthropic"] = formatUtc(utcNow());
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// fake-coldframed [--populate] [--tick MS] [--stage MS] [--emulate] [--no-image] [--record FILE] [--socket PATH]
+// fake-coldframed [--populate] [--tick MS] [--stage MS] [--emulate] [--no-image] [--kept-session] [--record FILE] [--socket PATH]
 // Prints "ready" when it serves. Ends on SIGTERM, SIGINT, engine.shutdown, or when its standard input closes with
 // --stdin-life.
 #include "fake_engine.h"
@@ -32,6 +32,8 @@ int main(int argc, char** argv)
             options.emulate = true;
         } else if (word == "--no-image") {
             options.imageMissing = true;
+        } else if (word == "--kept-session") {
+            options.keptSession = true;
         } else if (word == "--record") {
             options.record = value();
         } else if (word == "--socket") {

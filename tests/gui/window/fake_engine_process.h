@@ -15,18 +15,27 @@ public:
     explicit FakeEngineProcess(const QStringList& options = {})
     {
         m_process.setProcessChannelMode(QProcess::ForwardedErrorChannel);
-        m_process.start(QStringLiteral(FAKE_ENGINE),
-                        QStringList{QStringLiteral("--socket"), socket(), QStringLiteral("--record"), recordPath(),
-                                    QStringLiteral("--stdin-life")} + options);
-        m_process.waitForReadyRead(5000);
+        start(options);
     }
     ~FakeEngineProcess()
     {
         m_process.closeWriteChannel();
         if (!m_process.waitForFinished(3000)) {
-            m_process.kill();
-            m_process.waitForFinished(3000);
+            kill();
         }
+    }
+
+    void start(const QStringList& options)
+    {
+        m_process.start(QStringLiteral(FAKE_ENGINE),
+                        QStringList{QStringLiteral("--socket"), socket(), QStringLiteral("--record"), recordPath(),
+                                    QStringLiteral("--stdin-life")} + options);
+        m_process.waitForReadyRead(5000);
+    }
+    void kill()
+    {
+        m_process.kill();
+        m_process.waitForFinished(3000);
     }
 
     QString socket() const { return m_folder.filePath(QStringLiteral("engine.sock")); }

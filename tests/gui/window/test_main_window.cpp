@@ -251,6 +251,46 @@ private slots:
         QTRY_COMPARE(tabs->count(), 0);
     }
 
+    void sessionsThatRunAreThereWhenTheWindowOpens()
+    {
+        begin({QStringLiteral("--populate"), QStringLiteral("--kept-session")});
+        SandboxPage* shop = page(kWebshop);
+        auto* tabs = shop->findChild<QTabWidget*>(QStringLiteral("terminalTabs"));
+        QTRY_COMPARE(tabs->count(), 1);
+        QCOMPARE(tabs->tabText(0), QStringLiteral("Agent"));
+        QCOMPARE(m_scene->window.page(kParser)->findChild<QTabWidget*>(QStringLiteral("terminalTabs"))->count(), 0);
+        shop->showTerminal();
+        QTRY_VERIFY(shownChild<TerminalWidget>("terminalView") &&
+                    shownChild<TerminalWidget>("terminalView")->screenText().contains(QStringLiteral("kept session")));
+        QCOMPARE(requests("sandbox.launch").size(), 0);
+        click("startAgent"); // shows it
+        QCOMPARE(tabs->count(), 1);
+    }
+
+    void terminalsComeBackWithTheEngine()
+    {
+        begin({QStringLiteral("--populate"), QStringLiteral("--kept-session")});
+        SandboxPage* shop = page(kWebshop);
+        shop->showTerminal();
+        QTRY_VERIFY(shownChild<TerminalWidget>("terminalView") &&
+                    shownChild<TerminalWidget>("terminalView")->screenText().contains(QStringLiteral("kept session")));
+        click("openShell"); // a session that the next engine does not have
+        auto* tabs = shop->findChild<QTabWidget*>(QStringLiteral("terminalTabs"));
+        QTRY_COMPARE(requests("sandbox.exec").size(), 1);
+        QTRY_VERIFY(!shownChild<QLabel>("terminalStatus"));
+        m_scene->engine.kill();
+        QTRY_VERIFY(shownChild<QLabel>("terminalStatus") && shownChild<QLabel>("terminalStatus")->text().contains(QStringLiteral("broke")));
+        const auto attached = requests("session.attach").size();
+        m_scene->engine.start({QStringLiteral("--populate"), QStringLiteral("--kept-session")});
+        QTRY_COMPARE_WITH_TIMEOUT(requests("session.attach").size(), attached + 1, 15000);
+        QCOMPARE(tabs->count(), 2);
+        QTRY_VERIFY(shownChild<QLabel>("terminalStatus") && shownChild<QLabel>("terminalStatus")->text().contains(QStringLiteral("ended")));
+        tabs->setCurrentIndex(0);
+        QTRY_VERIFY(!shownChild<QLabel>("terminalStatus") &&
+                    shownChild<TerminalWidget>("terminalView")->screenText().contains(QStringLiteral("kept session")));
+        QCOMPARE(shop->terminal()->runningSessions(), 1);
+    }
+
     void networkShowsConnectionsFiltersThemAndMakesARule()
     {
         begin({QStringLiteral("--populate")});

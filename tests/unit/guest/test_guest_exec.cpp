@@ -4,6 +4,7 @@
 #include "channel/connection.h"
 #include "guest/agent/agent.h"
 #include "guest/agent/encoding.h"
+#include "terminal/terminal.h"
 
 #include <QTemporaryDir>
 #include <QTest>
@@ -389,6 +390,57 @@ private slots:
         QCOMPARE(second->exit->exitCode, 0);
         QCOMPARE(third->exit->exitCode, 0);
         QCOMPARE(sessions()["sessions"].size(), 0u);
+    }
+
+    void viewersOfAnotherSizeSeeARightScreen()
+    {
+        call("POST", "/setup", setupBody("one"));
+        // Relative moves, wrapped lines and the bottom of the screen: what other terminals would put elsewhere.
+        const char* script = "read x; stty size; seq 1 200; printf 'w%.0s' $(seq 1 100); printf '\\n\\033[2Aup\\n\\n'; echo last-$((40+2)); "
+                             "read x; printf '\\033[2;1H'; echo top-$((40+2)); read x";
+        auto first = attach("a", script, true, {{"rows", 24}, {"columns", 80}});
+        QVERIFY(runUntil([&] { return sessions()["sessions"].size() == 1; }));
+        auto small = look("a", {{"rows", 10}, {"columns", 40}, {"readOnly", true}});
+        auto second = look("a", {{"rows", 30}, {"columns", 90}}); // the terminal has its size
+        send(second, encodeExecFrame(ExecFrameType::Stdin, "\r"));
+        const auto screen = [](const std::shared_ptr<Attached>& seen, int rows, int columns) {
+            terminal::Terminal shown(rows, columns, {});
+            shown.feed(seen->out);
+            std::vector<std::string> lines;
+            for (int row = 0; row < rows; ++row) {
+                std::string line;
+                for (const terminal::Cell& cell : shown.screen().line(row).cells) {
+                    line += cell.text[0] == 0 ? ' ' : static_cast<char>(cell.text[0]);
+                }
+                lines.push_back(line.substr(0, line.find_last_not_of(' ') + 1));
+            }
+            return lines;
+        };
+        const auto has = [](const std::vector<std::string>& lines, const std::string& text) {
+            return std::find(lines.begin(), lines.end(), text) != lines.end();
+        };
+        QVERIFY(runUntil([&] { return has(screen(second, 30, 90), "last-42"); }));
+        const std::vector<std::string> whole = screen(second, 30, 90);
+        // The last rows of it, cut at their width: the cursor is in the last.
+        QVERIFY(runUntil([&] { return has(screen(small, 10, 40), "last-42"); }));
+        for (std::size_t row = 0; row < 10; ++row) {
+            QCOMPARE(screen(small, 10, 40)[row], whole[row + 20].substr(0, 40));
+        }
+        QVERIFY(runUntil([&] { return has(screen(first, 24, 80), "last-42"); }));
+        for (std::size_t row = 0; row < 24; ++row) {
+            QCOMPARE(screen(first, 24, 80)[row], whole[row + 6].substr(0, 80));
+        }
+        // It takes the lead with a resize of its terminal and a key; the other one has the wrong size now, and still a right screen.
+        send(first, encodeResize(20, 70) + encodeExecFrame(ExecFrameType::Stdin, "\r"));
+        QVERIFY(runUntil([&] { return has(screen(second, 30, 90), "top-42") && has(screen(first, 20, 70), "top-42"); }));
+        QVERIFY(sessions()["sessions"][0]["columns"] == 70);
+        const std::vector<std::string> leading = screen(first, 20, 70);
+        QVERIFY(runUntil([&] { return screen(second, 30, 90)[1] == leading[1]; }));
+        for (std::size_t row = 0; row < 30; ++row) {
+            QCOMPARE(screen(second, 30, 90)[row], row < 20 ? leading[row] : std::string());
+        }
+        send(first, encodeExecFrame(ExecFrameType::Stdin, "\r"));
+        QVERIFY(runUntil([&] { return first->exit && second->exit && small->exit; }));
     }
 
     void hazard_07_tooManyViewersLetTheOldestGo()

@@ -105,6 +105,59 @@ private slots:
         QCOMPARE(look(behind, false), look(first, false));
     }
 
+    void aTerminalOfAnotherSizeShowsTheScreenOrAPart_data()
+    {
+        QTest::addColumn<int>("rows");
+        QTest::addColumn<int>("columns");
+        QTest::addColumn<QStringList>("lines");
+        QTest::addColumn<int>("cursorRow");
+        QTest::addColumn<int>("cursorColumn");
+        QTest::newRow("larger") << 6 << 14 << QStringList{"one", "two", "日本 ok", "x> 67890", "", ""} << 3 << 8;
+        QTest::newRow("lower") << 2 << 10 << QStringList{"日本 ok", "x> 67890"} << 1 << 8;
+        QTest::newRow("narrower") << 4 << 6 << QStringList{"", "", "  ok", "67890"} << 3 << 5;
+        QTest::newRow("a wide character cut at the left") << 4 << 8 << QStringList{"ne", "wo", " 本 ok", "> 67890"} << 3 << 7;
+    }
+
+    void aTerminalOfAnotherSizeShowsTheScreenOrAPart()
+    {
+        QFETCH(int, rows);
+        QFETCH(int, columns);
+        QFETCH(QStringList, lines);
+        Terminal first(4, 10, {});
+        first.feed("$ vi\r\n\x1b[?1049h\x1b[2J\x1b[1;1Hone\x1b[2;1Htwo\x1b[3;1H\xe6\x97\xa5\xe6\x9c\xac ok\x1b[4;1Hx> 67890\x1b[?2004h");
+        Terminal other(rows, columns, {});
+        other.feed("older text\r\nthat filled it\x1b[2;2r\x1b[?6h\x1b[4h\x1b]2;unfin");
+        const std::string drawn = drawView(first, {rows, columns, "title"});
+        for (int i = 0; i < 2; ++i) { // as often as one likes
+            other.feed(drawn);
+            for (int row = 0; row < rows; ++row) {
+                QString shown;
+                for (const Cell& cell : other.screen().line(row).cells) {
+                    shown += cell.width == 0 ? QString() : QString::fromUcs4(cell.text[0] == 0 ? U" " : cell.text.data(), 1);
+                }
+                while (shown.endsWith(QLatin1Char(' '))) {
+                    shown.chop(1);
+                }
+                QCOMPARE(shown, lines[row]);
+            }
+            QTEST(other.screen().cursor().row, "cursorRow");
+            QTEST(other.screen().cursor().column, "cursorColumn");
+            QVERIFY(other.modes().alternateScreen && other.modes().bracketedPaste && other.modes().cursorVisible);
+        }
+        QVERIFY(!other.modes().synchronizedOutput);
+        first.feed("\x1b[?1049l");
+        other.feed(drawView(first, {rows, columns, ""}));
+        QVERIFY(!other.modes().alternateScreen);
+        QCOMPARE(other.screen().line(0).cells[0].text[0], U'$');
+        // And back to the program's own bytes, when the sizes are the same again.
+        other.resize(4, 10);
+        other.feed(redraw(first, {0, "", true}));
+        for (Terminal* terminal : {&first, &other}) {
+            terminal->feed("next\r\n\x1b[7mline");
+        }
+        QCOMPARE(look(other, false), look(first, false));
+    }
+
     void nothingHappensASecondTime()
     {
         Terminal first(4, 10, {});
