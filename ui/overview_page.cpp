@@ -91,6 +91,7 @@ OverviewPage::OverviewPage(api::Client& client, const QString& sandbox, QWidget*
     auto* hint = plainLabel(content);
     hint->setText(tr("Run it in any terminal to attach to the agent in this sandbox."));
     hint->setObjectName(QStringLiteral("launchHint"));
+    hint->setAlignment(Qt::AlignLeft | Qt::AlignTop); // the layout keeps room for a second line
     m_form->addRow(QString(), hint);
 }
 

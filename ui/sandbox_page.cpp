@@ -2,6 +2,7 @@
 #include "ui/sandbox_page.h"
 
 #include "api/client.h"
+#include "ui/elided_label.h"
 #include "ui/moments_menu.h"
 #include "ui/network_page.h"
 #include "ui/overview_page.h"
@@ -117,7 +118,8 @@ QWidget* SandboxPage::makeHeader()
     auto* column = new QVBoxLayout(header);
     column->setContentsMargins(0, 0, 0, 0);
     auto* top = new QHBoxLayout;
-    m_name = plainLabel(header, "sandboxName");
+    m_name = new ElidedLabel(header);
+    m_name->setObjectName(QStringLiteral("sandboxName"));
     QFont big = m_name->font();
     big.setPointSizeF(big.pointSizeF() * 1.5);
     big.setBold(true);
@@ -129,7 +131,10 @@ QWidget* SandboxPage::makeHeader()
     m_mark->setMargin(3);
     top->addWidget(m_name);
     top->addWidget(m_mark);
-    top->addStretch(1);
+    m_line = new ElidedLabel(header);
+    m_line->setObjectName(QStringLiteral("sandboxLine"));
+    m_line->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
+    top->addWidget(m_line, 1);
     const auto button = [&](const QString& text, const char* name, const char* icon) {
         auto* made = new QPushButton(text, header);
         made->setObjectName(QString::fromLatin1(name));
@@ -145,14 +150,12 @@ QWidget* SandboxPage::makeHeader()
     auto* more = button(tr("More"), "more", "more");
     more->setMenu(new MomentsMenu(m_client, m_model, m_actions, m_id, more));
     auto* row = new QHBoxLayout;
-    m_line = plainLabel(header, "sandboxLine");
-    m_line->setMinimumWidth(60);
-    m_line->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
-    row->addWidget(m_line, 1);
     for (QPushButton* made : {m_start, m_pause, m_stop, m_reset, m_remove}) {
         row->addWidget(made);
     }
     row->addWidget(more);
+    row->addStretch(1);
+    top->setSpacing(12);
     column->addLayout(top);
     column->addLayout(row);
     connect(m_start, &QPushButton::clicked, this, [this] { m_actions.start(m_id); });

@@ -49,7 +49,7 @@
     </message>
     <message>
         <source>Paused: %1</source>
-        <translation>Angehalten: %1</translation>
+        <translation>Pausiert: %1</translation>
     </message>
     <message>
         <source>%1 to go (%2)</source>
@@ -65,11 +65,11 @@
     </message>
     <message>
         <source>being paused</source>
-        <translation>wird angehalten</translation>
+        <translation>wird pausiert</translation>
     </message>
     <message>
         <source>paused</source>
-        <translation>angehalten</translation>
+        <translation>pausiert</translation>
     </message>
 </context>
 <context>
@@ -288,7 +288,7 @@
     </message>
     <message>
         <source>&amp;Overview</source>
-        <translation>&amp;Überblick</translation>
+        <translation>&amp;Übersicht</translation>
     </message>
     <message>
         <source>&amp;Terminal</source>
@@ -1029,7 +1029,7 @@ Erhalten: der Arbeitsordner %1 auf diesem Rechner.</translation>
     </message>
     <message>
         <source>Pausing</source>
-        <translation>Wird angehalten</translation>
+        <translation>Wird pausiert</translation>
     </message>
     <message>
         <source>Forking</source>
@@ -1169,7 +1169,7 @@ Bleibt: der Arbeitsordner %1, die Regeln und die Schlüssel.</translation>
     </message>
     <message>
         <source>Pause</source>
-        <translation>Anhalten</translation>
+        <translation>Pausieren</translation>
     </message>
     <message>
         <source>Freezes it: programs go on where they were when it is resumed.</source>
@@ -1447,7 +1447,7 @@ Bleibt: der Arbeitsordner %1, die Regeln und die Schlüssel.</translation>
     </message>
     <message>
         <source>Pause</source>
-        <translation>Anhalten</translation>
+        <translation>Pausieren</translation>
     </message>
     <message>
         <source>Resume</source>
