@@ -24,8 +24,9 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto kBootLimit = 180s;
-/// Free page reporting works in rounds of two seconds (the kernel's mm/page_reporting.c); pages given back are not saved.
-constexpr auto kSettle = 5s;
+/// Free page reporting works in rounds of two seconds (the kernel's mm/page_reporting.c), and not all in one; pages given back are not
+/// saved.
+constexpr auto kSettle = 8s;
 
 std::filesystem::path socketFolder(const std::string& key) { return paths::runtimeFolder() / "s" / ("t" + key.substr(0, 11)); }
 

@@ -16,6 +16,7 @@
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <fcntl.h>
+#include <utility>
 
 namespace coldframe::guest {
 
@@ -41,6 +42,7 @@ struct SandboxServices::Parts
     std::optional<Redirect> redirect;
     std::optional<Refusals> refusals;
     Docker docker;
+    bool isPrepared = false; ///< this guest was, or is to be, a template
 
     Result<void> startNetwork()
     {
@@ -89,6 +91,9 @@ struct SandboxServices::Parts
     asio::awaitable<Result<void>> begin(bool dockerAtStart)
     {
         mountAgentLayer();
+        if (std::exchange(isPrepared, false)) {
+            endPreparation();
+        }
         COLDFRAME_CO_CHECK(beginCommon());
         if (dockerAtStart) {
             docker.startInBackground();
@@ -117,8 +122,9 @@ AgentHooks SandboxServices::hooks()
     Parts* parts = m_parts.get();
     AgentHooks hooks;
     hooks.prepare = [parts](const PrepareRequest& request) -> Result<void> {
-        COLDFRAME_CHECK(prepareTemplate(request));
-        return parts->beginCommon();
+        COLDFRAME_CHECK(parts->beginCommon());
+        parts->isPrepared = true;
+        return prepareTemplate(request);
     };
     hooks.afterSetup = [parts](const SetupRequest& request, const Account&) {
         return parts->begin(request.dockerAtStart);

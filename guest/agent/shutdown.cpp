@@ -117,6 +117,7 @@ asio::awaitable<bool> stopEverything(asio::io_context& io, std::chrono::millisec
         co_return false;
     }
     ::kill(-1, SIGTERM);
+    ::kill(-1, SIGHUP);  // a shell at its prompt ignores TERM; the order is systemd's SendSIGHUP=
     ::kill(-1, SIGCONT); // a stopped program would not see the TERM
     const bool polite = co_await waitUntilAlone(io, grace);
     if (!polite) {
