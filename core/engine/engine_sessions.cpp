@@ -174,6 +174,10 @@ asio::awaitable<Result<json>> Engine::sessionCall(std::string method, json param
     if (method == "session.end" && wanted.empty()) {
         co_return fail(ErrorCode::InvalidArgument, "Which session is to end? They are listed by: coldframe sessions " + sandbox->record().name);
     }
+    if (sandbox->state() == SandboxState::Starting) {
+        const Steps quietly;
+        (void)co_await sandbox->start(quietly); // waits for the start under way
+    }
     if (sandbox->state() != SandboxState::Running) {
         co_return fail(ErrorCode::Unavailable, "The sandbox " + sandbox->record().name + " is " + std::string(stateName(sandbox->state())) +
                                                    ", so it has no sessions. To start its agent: coldframe run " + sandbox->record().name);

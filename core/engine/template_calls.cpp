@@ -15,6 +15,7 @@
 #include <asio/use_awaitable.hpp>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace coldframe::engine {
 
@@ -129,7 +130,8 @@ struct Starts
 {
     explicit Starts(asio::io_context& io) : ended(io, asio::steady_timer::time_point::max()) {}
     std::map<std::string, Result<void>> outcomes; ///< by sandbox id
-    asio::steady_timer ended;                     ///< cancelled whenever one ends
+    bool isOneUp = false;                         ///< a microVM runs, and is being set up
+    asio::steady_timer ended;                     ///< cancelled whenever one ends, and when the first is up
 };
 
 asio::awaitable<void> startOne(std::shared_ptr<Sandbox> sandbox, Steps steps, std::shared_ptr<Starts> starts)
@@ -144,6 +146,23 @@ asio::awaitable<void> waitFor(std::shared_ptr<Starts> starts, std::size_t count)
     while (starts->outcomes.size() < count) {
         std::error_code ignored;
         co_await starts->ended.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    }
+}
+
+asio::awaitable<void> waitForFirst(std::shared_ptr<Starts> starts)
+{
+    while (!starts->isOneUp && starts->outcomes.empty()) {
+        std::error_code ignored;
+        co_await starts->ended.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    }
+}
+
+/// The parent of a fork goes on, whatever became of its forks; what it says is seen in its state.
+asio::awaitable<void> goOn(std::shared_ptr<Sandbox> parent)
+{
+    const Steps quietly;
+    if (const Result<void> back = co_await parent->start(quietly); !back) {
+        logWarning("sandbox " + parent->record().name, "it did not go on after the fork: " + back.error().message);
     }
 }
 
@@ -248,12 +267,12 @@ Engine::Answer Engine::forkCall(Json params, api::CallContext& context)
     wish.whileFrozen = [plans, cancelled = steps.cancelled] { return copyAll(plans, cancelled); };
     Result<Snapshot> taken = co_await parent->takeSnapshot(std::move(wish), steps);
     const auto starts = std::make_shared<Starts>(m_o.parts.io);
-    std::size_t started = 0;
-    const Steps quietly;
-    if (parent->state() == SandboxState::Paused) {
-        asio::co_spawn(m_o.parts.io, startOne(parent, quietly, starts), asio::detached);
-        ++started;
-    }
+    Steps watched;
+    watched.progress = [starts](const std::string& stage, const std::string&, std::int64_t, std::int64_t) {
+        if (stage == "setup" && !std::exchange(starts->isOneUp, true)) {
+            starts->ended.cancel();
+        }
+    };
     std::vector<std::shared_ptr<Sandbox>> forks;
     Result<void> made = taken ? Result<void>() : tl::unexpected(taken.error());
     for (const ForkPlan& plan : plans) {
@@ -263,12 +282,19 @@ Engine::Answer Engine::forkCall(Json params, api::CallContext& context)
             made = fork ? Result<void>() : tl::unexpected(fork.error());
             if (fork) {
                 forks.push_back(*fork);
-                asio::co_spawn(m_o.parts.io, startOne(*fork, quietly, starts), asio::detached);
-                ++started;
+                asio::co_spawn(m_o.parts.io, startOne(*fork, watched, starts), asio::detached);
             }
         }
     }
-    co_await waitFor(starts, started);
+    // The forks are what is waited for. The parent comes back beside them, later by the time of one restore; who asks something of it
+    // meanwhile waits.
+    if (!forks.empty()) {
+        co_await waitForFirst(starts);
+    }
+    if (parent->state() == SandboxState::Paused) {
+        asio::co_spawn(m_o.parts.io, goOn(parent), asio::detached);
+    }
+    co_await waitFor(starts, forks.size());
     json all = json::array();
     for (const auto& fork : forks) {
         const Result<void>& outcome = starts->outcomes.at(fork->record().id);
@@ -280,10 +306,6 @@ Engine::Answer Engine::forkCall(Json params, api::CallContext& context)
         }
     }
     m_o.registry.pruneSnapshots();
-    const auto ofParent = starts->outcomes.find(parent->record().id);
-    if (made && ofParent != starts->outcomes.end() && !ofParent->second) {
-        made = ofParent->second;
-    }
     if (!made) {
         co_return tl::unexpected(made.error());
     }
