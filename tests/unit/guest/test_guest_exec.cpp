@@ -168,7 +168,8 @@ class TestGuestExec : public QObject
 
     bool anyRunning()
     {
-        for (const auto& session : sessions()["sessions"]) {
+        const nlohmann::json all = sessions();
+        for (const auto& session : all["sessions"]) {
             if (session["ended"] == false) {
                 return true;
             }
