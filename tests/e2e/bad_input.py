@@ -158,9 +158,20 @@ def missing_parts(t):
     with_engine("a damaged image that cannot be built again", over(data / "images", own_images) + "\n" + over(shutil.which("mmdebstrap"), "/dev/null"),
                 UNAVAILABLE, ("vmlinuz", "damaged", "mmdebstrap"))
     with_engine("no room for a disk", small_disk(data / "sandboxes", 120), FAILED, ("space",))
-    with_engine("no room at all", small_disk(data / "sandboxes", 8) + f"\nhead -c 100000 /dev/zero > '{data}/sandboxes/filler' || true", FAILED, ("space",))
+    def start_made():
+        r = coldframe(t, "start", "made", seconds=120)
+        made = next(s for s in listed(t) if s["name"] == "made")
+        t.check("no room at all: start says so", r.status == FAILED and "space" in r.err, r)
+        left = [str(path) for path in (data / "sandboxes" / made["id"]).glob("*.new*")]
+        t.check("no room at all: the list says why it did not start, and nothing half-made is left",
+                made["state"] == "failed" and "space" in made["problem"] and not left, (made, left))
+    with_engine("no room at all", small_disk(data / "sandboxes", 8) + f"\nhead -c 100000 /dev/zero > '{data}/sandboxes/filler' || true", FAILED, ("space",),
+                start_made)
     r = coldframe(t, *CREATE, "--no-start", "--name=after", "shell", str(t.project))
     t.check("with everything back the next command works", r.status == 0 and {s["name"] for s in listed(t)} == {"made", "after"}, r)
+    r = coldframe(t, "start", "made", seconds=200)
+    t.check("and the sandbox that had no room starts", r.status == 0 and t.run("made", "cat a.txt", cwd=str(t.project)).out == "x", r)
+    coldframe(t, "stop", "made", seconds=60)
     coldframe(t, "rm", "after")
     coldframe(t, "engine", "stop")
     wait_for(lambda: not t.processes("bin/coldframed"), 20)
