@@ -255,6 +255,9 @@ void writeCpu(Writer& xml, Acceleration acceleration)
         // QEMU 7.2's emulated cmpxchg16b corrupts EFLAGS and newer kernels panic on it.
         xml.line("  <cpu mode='maximum'>");
         xml.line("    <feature policy='disable' name='cx16'/>");
+        // They promise that "rep movsb" and "rep stosb" are fast; emulated they go byte by byte.
+        xml.line("    <feature policy='disable' name='erms'/>");
+        xml.line("    <feature policy='disable' name='fsrm'/>");
         xml.line("  </cpu>");
         return;
     }

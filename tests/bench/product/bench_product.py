@@ -80,7 +80,7 @@ def attached(t, name):
 def by_hand(t):
     """Seconds until the same kernel and root disk, started with a plain QEMU, have their agent waiting for the host."""
     base = t.images / json.loads((t.images / "current.json").read_text())["base"]
-    command = ["qemu-system-x86_64", "-M", "microvm,acpi=on,pit=on,pic=on,rtc=on", "-accel", "tcg", "-cpu", "max,cx16=off", "-m", "2048",
+    command = ["qemu-system-x86_64", "-M", "microvm,acpi=on,pit=on,pic=on,rtc=on", "-accel", "tcg", "-cpu", "max,cx16=off,erms=off,fsrm=off", "-m", "2048",
                "-bios", "qboot.rom",
                "-nodefaults", "-no-user-config", "-nographic", "-snapshot", "-kernel", str(base / "vmlinuz"), "-initrd",
                str(base / "initrd.img"), "-append", f"console=ttyS0 quiet loglevel=1 reboot=t panic=-1 tsc=reliable tsc_early_khz={tsc_khz()}",
