@@ -15,7 +15,6 @@
 #include <asio/use_awaitable.hpp>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <utility>
 
 namespace coldframe::engine {
 
@@ -130,8 +129,7 @@ struct Starts
 {
     explicit Starts(asio::io_context& io) : ended(io, asio::steady_timer::time_point::max()) {}
     std::map<std::string, Result<void>> outcomes; ///< by sandbox id
-    bool isOneUp = false;                         ///< a microVM runs, and is being set up
-    asio::steady_timer ended;                     ///< cancelled whenever one ends, and when the first is up
+    asio::steady_timer ended;                     ///< cancelled whenever one ends
 };
 
 asio::awaitable<void> startOne(std::shared_ptr<Sandbox> sandbox, Steps steps, std::shared_ptr<Starts> starts)
@@ -144,14 +142,6 @@ asio::awaitable<void> startOne(std::shared_ptr<Sandbox> sandbox, Steps steps, st
 asio::awaitable<void> waitFor(std::shared_ptr<Starts> starts, std::size_t count)
 {
     while (starts->outcomes.size() < count) {
-        std::error_code ignored;
-        co_await starts->ended.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    }
-}
-
-asio::awaitable<void> waitForFirst(std::shared_ptr<Starts> starts)
-{
-    while (!starts->isOneUp && starts->outcomes.empty()) {
         std::error_code ignored;
         co_await starts->ended.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     }
@@ -267,12 +257,7 @@ Engine::Answer Engine::forkCall(Json params, api::CallContext& context)
     wish.whileFrozen = [plans, cancelled = steps.cancelled] { return copyAll(plans, cancelled); };
     Result<Snapshot> taken = co_await parent->takeSnapshot(std::move(wish), steps);
     const auto starts = std::make_shared<Starts>(m_o.parts.io);
-    Steps watched;
-    watched.progress = [starts](const std::string& stage, const std::string&, std::int64_t, std::int64_t) {
-        if (stage == "setup" && !std::exchange(starts->isOneUp, true)) {
-            starts->ended.cancel();
-        }
-    };
+    const Steps quietly;
     std::vector<std::shared_ptr<Sandbox>> forks;
     Result<void> made = taken ? Result<void>() : tl::unexpected(taken.error());
     for (const ForkPlan& plan : plans) {
@@ -282,15 +267,12 @@ Engine::Answer Engine::forkCall(Json params, api::CallContext& context)
             made = fork ? Result<void>() : tl::unexpected(fork.error());
             if (fork) {
                 forks.push_back(*fork);
-                asio::co_spawn(m_o.parts.io, startOne(*fork, watched, starts), asio::detached);
+                asio::co_spawn(m_o.parts.io, startOne(*fork, quietly, starts), asio::detached);
             }
         }
     }
-    // The forks are what is waited for. The parent comes back beside them, later by the time of one restore; who asks something of it
-    // meanwhile waits.
-    if (!forks.empty()) {
-        co_await waitForFirst(starts);
-    }
+    // The forks are what is waited for. The parent follows the first of them; who asks something of it meanwhile waits.
+    co_await waitFor(starts, std::min<std::size_t>(1, forks.size()));
     if (parent->state() == SandboxState::Paused) {
         asio::co_spawn(m_o.parts.io, goOn(parent), asio::detached);
     }
