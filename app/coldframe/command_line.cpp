@@ -344,7 +344,7 @@ void Grammar::addImages()
     CLI::App* exported = addImage("export", "Write an image to a file, for another machine", imageExport);
     exported->add_option("IMAGE", image.image, "Name or id")->required();
     exported->add_option("FILE", image.file, "The file to make")->required();
-    CLI::App* imported = addImage("import", "Make an image of a file that was exported", imageImport);
+    CLI::App* imported = addImage("import", "Make an image of a file that was exported, or of a Docker or OCI archive", imageImport);
     imported->add_option("FILE", image.file, "The file")->required();
     imported->add_option("--name", image.name, "Name of the image (default: as the file says)");
     imported->add_flag("--accept-emulation", image.acceptEmulation, "Go on without KVM, with weaker isolation");

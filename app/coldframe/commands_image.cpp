@@ -39,16 +39,20 @@ std::string joined(const json& words)
     return text;
 }
 
-/// What a failed step wrote, a line each; the error without it.
-Error shownInLines(Error error)
+/// What a failed step of a build wrote is shown a line each; the error comes back without it.
+Result<json> shownInLines(const Result<json>& answer)
 {
+    if (answer || answer.error().code != ErrorCode::Io || answer.error().detail.find('\n') == std::string::npos) {
+        return answer;
+    }
+    Error error = answer.error();
     for (std::size_t begin = 0; begin < error.detail.size();) {
         const std::size_t end = std::min(error.detail.find('\n', begin), error.detail.size());
         printNote("  " + error.detail.substr(begin, end - begin));
         begin = end + 1;
     }
     error.detail.clear();
-    return error;
+    return tl::unexpected(std::move(error));
 }
 
 /// What a newer image has other than the older one.
@@ -103,13 +107,13 @@ Result<int> imageBuild(EngineLink& engine, const ImageOptions& options)
         }
         return kOk;
     }
-    const Result<json> made = engine.callWithProgress("image.build", {{"recipe", absolute(options.recipe)},
-                                                                      {"name", options.name},
-                                                                      {"force", options.force},
-                                                                      {"consentEmulation", options.acceptEmulation}});
+    const Result<json> answer = engine.callWithProgress("image.build", {{"recipe", absolute(options.recipe)},
+                                                                        {"name", options.name},
+                                                                        {"force", options.force},
+                                                                        {"consentEmulation", options.acceptEmulation}});
+    const Result<json> made = shownInLines(answer);
     if (!made) {
-        const bool isStep = made.error().code == ErrorCode::Io && made.error().detail.find('\n') != std::string::npos;
-        return tl::unexpected(isStep ? shownInLines(made.error()) : made.error());
+        return tl::unexpected(made.error());
     }
     const std::string name = textOf(*made, "name");
     if (!made->value("cached", false)) {
@@ -180,11 +184,28 @@ Result<int> imageExport(EngineLink& engine, const ImageOptions& options)
 
 Result<int> imageImport(EngineLink& engine, const ImageOptions& options)
 {
-    COLDFRAME_TRY(const json made, engine.callWithProgress("image.import", {{"path", absolute(options.file)},
-                                                                            {"name", options.name},
-                                                                            {"consentEmulation", options.acceptEmulation}}));
+    const Result<json> answer = engine.callWithProgress("image.import", {{"path", absolute(options.file)},
+                                                                         {"name", options.name},
+                                                                         {"consentEmulation", options.acceptEmulation}});
+    COLDFRAME_TRY(const json made, shownInLines(answer));
     const std::string name = textOf(made, "name");
     printLine("The image " + name + " is ready. Use it: coldframe create --image " + name + " AGENT FOLDER");
+    const json guest = made.value("guest", json());
+    if (guest.is_object()) {
+        const auto without = [&guest](const char* key) { return guest.value(key, json(true)) == false; };
+        if (textOf(guest, "libc") != "glibc") {
+            printNote("It has no GNU C library: use the agent “shell”; other agents do not run on it.");
+        }
+        if (without("sudo")) {
+            printNote("It has no sudo: commands as root go by “coldframe exec --user root”.");
+        }
+        if (without("git")) {
+            printNote("It has no git.");
+        }
+        if (without("docker")) {
+            printNote("It has no Docker.");
+        }
+    }
     return kOk;
 }
 

@@ -70,7 +70,9 @@ asio::awaitable<void> watch(channel::StreamPtr stream, Steps steps, std::shared_
     course->watcherEnded = true;
 }
 
-asio::awaitable<Result<ExecExit>> readToEnd(channel::StreamPtr stream, std::function<void(std::string_view)> output)
+asio::awaitable<Result<ExecExit>> readToEnd(channel::StreamPtr stream, asio::thread_pool& pool,
+                                              std::function<void(std::string_view)> output,
+                                              std::function<Result<void>(std::string_view)> take)
 {
     ExecFrameDecoder decoder;
     std::array<std::uint8_t, 32 * 1024> buffer;
@@ -95,6 +97,15 @@ asio::awaitable<Result<ExecExit>> readToEnd(channel::StreamPtr stream, std::func
             if (taken.type == ExecFrameType::Failure) {
                 co_return tl::unexpected(api::decodeFailure(taken.payload));
             }
+            if (take && taken.type == ExecFrameType::Stdout) {
+                auto give = [&take, &taken] { return take(taken.payload); };
+                const Result<void> given = co_await onPool(pool, std::move(give));
+                if (!given) {
+                    stream->reset(kCancel);
+                    co_return tl::unexpected(given.error());
+                }
+                continue;
+            }
             if (output && (taken.type == ExecFrameType::Stdout || taken.type == ExecFrameType::Stderr)) {
                 output(taken.payload);
             }
@@ -116,7 +127,7 @@ asio::awaitable<Result<ExecExit>> runInGuest(EngineParts& parts, std::shared_ptr
     const auto course = std::make_shared<Course>();
     asio::co_spawn(parts.io, feed(parts.pool, *stream, program.input, course), asio::detached);
     asio::co_spawn(parts.io, watch(*stream, steps, course), asio::detached);
-    Result<ExecExit> ended = co_await readToEnd(*stream, program.output);
+    Result<ExecExit> ended = co_await readToEnd(*stream, parts.pool, program.output, program.take);
     course->isOver = true;
     if (!course->feederEnded) {
         (*stream)->reset(kCancel); // the program is through and needs no more

@@ -22,6 +22,8 @@ struct GuestProgram
     bool asAgent = false;                                ///< else as root
     std::function<Result<std::string>()> input{};        ///< the next piece for its standard input, empty at the end; on the pool
     std::function<void(std::string_view)> output{};      ///< what it writes, both streams; engine's io thread
+    /// Instead of `output`, for its standard output: takes each piece, on the pool; the next is read when it is done. An error ends the program.
+    std::function<Result<void>(std::string_view)> take{};
 };
 
 /// Runs it to its end. Errors: Cancelled (it is ended), Closed (the sandbox went), what `input` failed with, or why it was not started.

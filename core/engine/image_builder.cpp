@@ -157,11 +157,11 @@ asio::awaitable<Result<void>> ImageBuilder::runStep(BuildRoom& room, std::string
     co_return Result<void>();
 }
 
-asio::awaitable<Result<std::map<std::string, std::string>>> ImageBuilder::packagesIn(BuildRoom& room)
+asio::awaitable<Result<std::map<std::string, std::string>>> ImageBuilder::packagesIn(BuildRoom& room, std::string root)
 {
     const auto text = std::make_shared<std::string>();
     GuestProgram program;
-    program.argv = {"/bin/sh", "-c", kListPackages};
+    program.argv = {"/usr/sbin/chroot", std::move(root), "/bin/sh", "-c", kListPackages};
     program.output = [text](std::string_view piece) { text->append(piece.substr(0, kMaxPackages - std::min(text->size(), kMaxPackages))); };
     // Its output belongs to the manifest, not to the log.
     const Result<ExecExit> ended = co_await runInGuest(m_parts, room.sandbox, std::move(program), room.steps);
@@ -171,12 +171,9 @@ asio::awaitable<Result<std::map<std::string, std::string>>> ImageBuilder::packag
     co_return packagesFromList(*text);
 }
 
-asio::awaitable<Result<image::OwnImage>> ImageBuilder::work(BuildRoom& room, image::ImageFacts facts, const Work& todo)
+asio::awaitable<Result<image::OwnImage>> ImageBuilder::settle(BuildRoom& room, image::ImageFacts facts)
 {
-    if (auto done = co_await todo(room, facts); !done) {
-        co_return tl::unexpected(done.error());
-    }
-    auto packages = co_await packagesIn(room);
+    auto packages = co_await packagesIn(room, "/");
     if (!packages) {
         co_return tl::unexpected(packages.error());
     }
@@ -213,7 +210,7 @@ asio::awaitable<Result<image::OwnImage>> ImageBuilder::work(BuildRoom& room, ima
     co_return co_await onPool(m_parts.pool, std::move(settle));
 }
 
-asio::awaitable<Result<image::OwnImage>> ImageBuilder::makeInRoom(RoomOrder order, image::ImageFacts facts, Work todo, Steps steps)
+asio::awaitable<Result<image::OwnImage>> ImageBuilder::makeInRoom(RoomOrder order, Work work, Steps steps)
 {
     if (m_busy) {
         co_return fail(ErrorCode::Busy, "Another image is being made. Try again when it is finished.");
@@ -235,7 +232,7 @@ asio::awaitable<Result<image::OwnImage>> ImageBuilder::makeInRoom(RoomOrder orde
     const Result<void> started = co_await room.sandbox->start(steps);
     Result<image::OwnImage> made = tl::unexpected(started ? Error{} : started.error());
     if (started) {
-        made = co_await work(room, std::move(facts), todo);
+        made = co_await work(room);
     }
     if (!made) {
         room.log.header("failed: " + made.error().message);
@@ -289,20 +286,20 @@ asio::awaitable<Result<json>> ImageBuilder::build(Order order, Steps steps)
     const std::vector<RecipeStep> todo = recipeSteps(recipe->recipe);
     RoomOrder room{recipe->name, recipe->recipe.from, recipe->recipe.allow, order.consentEmulation,
                    static_cast<int>(todo.size()) + (recipe->recipe.files.empty() ? 0 : 1)};
-    Work work = [this, &recipe, &todo](BuildRoom& place, image::ImageFacts&) -> asio::awaitable<Result<void>> {
+    Work work = [this, &recipe, &todo, &facts](BuildRoom& place) -> asio::awaitable<Result<image::OwnImage>> {
         if (!recipe->recipe.files.empty()) {
             if (auto copied = co_await runStep(place, "copy files", copyFiles(recipe->folder, recipe->gathered)); !copied) {
-                co_return copied;
+                co_return tl::unexpected(copied.error());
             }
         }
         for (const RecipeStep& step : todo) {
             if (auto done = co_await runStep(place, step.title, step.program); !done) {
-                co_return done;
+                co_return tl::unexpected(done.error());
             }
         }
-        co_return Result<void>();
+        co_return co_await settle(place, facts);
     };
-    Result<image::OwnImage> made = co_await makeInRoom(std::move(room), std::move(facts), std::move(work), steps);
+    Result<image::OwnImage> made = co_await makeInRoom(std::move(room), std::move(work), steps);
     if (!made) {
         co_return tl::unexpected(made.error());
     }

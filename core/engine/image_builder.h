@@ -66,9 +66,19 @@ public:
         bool consentEmulation = false;
         int stepCount = 1;
     };
-    /// Starts a room, has `work` done in it, and makes its disk an image with what `work` adds to `facts`. The room is gone after.
-    using Work = std::function<asio::awaitable<Result<void>>(BuildRoom&, image::ImageFacts&)>;
-    asio::awaitable<Result<image::OwnImage>> makeInRoom(RoomOrder order, image::ImageFacts facts, Work work, Steps steps);
+    /// Starts a room, has an image made in it by `work`, and removes the room again.
+    using Work = std::function<asio::awaitable<Result<image::OwnImage>>(BuildRoom&)>;
+    asio::awaitable<Result<image::OwnImage>> makeInRoom(RoomOrder order, Work work, Steps steps);
+
+    struct ImportOrder
+    {
+        std::filesystem::path file{};
+        std::string name{}; ///< empty: as the archive's tag says, else as the file is called
+        bool consentEmulation = false;
+    };
+    /// Makes an image of an OCI archive or one of `docker save`. The layers are unpacked in a room; this side reads the
+    /// archive's documents, and takes the finished disk as content. The image's name, id and "guest": what it has for a sandbox.
+    asio::awaitable<Result<nlohmann::json>> importLayers(ImportOrder order, Steps steps);
 
     /// Runs one step of a build; a failure names it and shows its last lines.
     asio::awaitable<Result<void>> runStep(BuildRoom& room, std::string title, GuestProgram program);
@@ -77,8 +87,10 @@ public:
     static std::filesystem::path logFile(const std::string& name);
 
 private:
-    asio::awaitable<Result<image::OwnImage>> work(BuildRoom& room, image::ImageFacts facts, const Work& todo);
-    asio::awaitable<Result<std::map<std::string, std::string>>> packagesIn(BuildRoom& room);
+    /// Makes the room's own disk an image; the room ends with it.
+    asio::awaitable<Result<image::OwnImage>> settle(BuildRoom& room, image::ImageFacts facts);
+    /// Of the system beneath that folder inside.
+    asio::awaitable<Result<std::map<std::string, std::string>>> packagesIn(BuildRoom& room, std::string root);
 
     EngineParts& m_parts;
     Registry& m_registry;

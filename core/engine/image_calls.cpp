@@ -8,6 +8,7 @@
 #include "engine/blocking.h"
 #include "engine/image_references.h"
 #include "engine/image_transfer.h"
+#include "image/oci_archive.h"
 
 #include <nlohmann/json.hpp>
 #include <sys/stat.h>
@@ -102,6 +103,11 @@ asio::awaitable<Result<json>> ImageCalls::transfer(std::string method, json para
         co_return json{{"bytes", bytesTaken(*file)}};
     }
     const std::string name = params.value("name", "");
+    auto inquire = [path = fs::path(*file)] { return image::isTarArchive(path); };
+    if (co_await onPool(m_parts.pool, std::move(inquire))) {
+        ImageBuilder::ImportOrder order{fs::path(*file), name, params.value("consentEmulation", false)};
+        co_return co_await m_builder.importLayers(std::move(order), steps);
+    }
     auto read = [&parts = m_parts, path = fs::path(*file), name, steps] { return importImage(parts, path, name, steps); };
     const Result<image::NamedImage> made = co_await onPool(m_parts.pool, std::move(read));
     if (!made) {

@@ -186,6 +186,7 @@ Result<std::shared_ptr<Sandbox>> Registry::create(const CreateRequest& request)
     std::string ownImage;
     if (!request.image.empty()) {
         COLDFRAME_TRY(ownImage, m_parts.ownImages.idOf(request.image));
+        COLDFRAME_CHECK(checkImageFits(agent, request.image, ownImage));
     }
     const vm::AccelerationDecision acceleration = m_parts.acceleration();
     if (acceleration.acceleration == vm::Acceleration::Emulate && !request.consentEmulation &&
@@ -243,6 +244,18 @@ Result<std::shared_ptr<Sandbox>> Registry::create(const CreateRequest& request)
     m_sandboxes[sandbox->record().id] = sandbox;
     m_parts.emitEvent({{"type", "sandbox.changed"}, {"sandbox", sandbox->describe()}});
     return sandbox;
+}
+
+Result<void> Registry::checkImageFits(const std::string& agent, const std::string& name, const std::string& id) const
+{
+    COLDFRAME_TRY(const image::OwnImage image, m_parts.ownImages.described(id));
+    const nlohmann::json guest = image.facts.value("guest", nlohmann::json::object());
+    const nlohmann::json libc = guest.is_object() ? guest.value("libc", nlohmann::json("glibc")) : nlohmann::json("glibc");
+    if (agent != "shell" && libc != "glibc") {
+        return fail(ErrorCode::Unavailable, "The agent " + agent + " needs the GNU C library, and the image " + escapeForDisplay(name, 80) +
+                                                " has none. Take an image of Debian, Ubuntu or Fedora, or the agent “shell”.");
+    }
+    return {};
 }
 
 Result<void> Registry::checkFreeName(const std::string& name) const

@@ -49,6 +49,8 @@ public:
     /// A fork, complete: its record is named and kept, its disk and memory stand on the snapshot. Not started.
     asio::awaitable<Result<std::shared_ptr<Sandbox>>> addFork(std::shared_ptr<Sandbox> parent, Snapshot snapshot, std::string name,
                                                               std::vector<Workspace> workspaces);
+    /// Whether the agent can run on the own image; Unavailable says what it lacks.
+    Result<void> checkImageFits(const std::string& agent, const std::string& name, const std::string& id) const;
     Result<void> checkFreeName(const std::string& name) const;
     /// Removes snapshots that nothing stands on and nobody named. The bytes.
     std::uintmax_t pruneSnapshots() const;

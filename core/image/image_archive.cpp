@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "image/own_images.h"
+#include "image/recorded_disk.h"
 
 #include <algorithm>
 #include <array>
@@ -13,7 +14,6 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 #include <zstd.h>
 
@@ -32,7 +32,6 @@ constexpr std::size_t kDigestDigits = 64;
 constexpr std::uint64_t kLastRecord = ~std::uint64_t{0};
 constexpr std::uint64_t kLeastDisk = 64ull << 20;
 constexpr std::uint64_t kLargestDisk = 4096ull << 30;
-constexpr std::uint64_t kSpareBytes = 1ull << 30; ///< an import never takes the last of the storage
 constexpr std::size_t kMaxPackages = 50'000;
 constexpr int kLevel = 3;
 
@@ -67,31 +66,6 @@ Result<std::string> textField(const json& object, const char* key, std::size_t m
         return corrupt(std::string("the field ") + key);
     }
     return value.get<std::string>();
-}
-
-Result<void> writeAllAt(int fd, std::uint64_t offset, std::string_view bytes, const fs::path& file)
-{
-    while (!bytes.empty()) {
-        const ssize_t put = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-        if (put < 0 && errno == EINTR) {
-            continue;
-        }
-        if (put <= 0) {
-            return failErrno("The image cannot be written to “" + file.parent_path().string() + "”.", put < 0 ? errno : EIO);
-        }
-        offset += static_cast<std::uint64_t>(put);
-        bytes.remove_prefix(static_cast<std::size_t>(put));
-    }
-    return {};
-}
-
-Result<void> keepSpare(int fd)
-{
-    struct statvfs state{};
-    if (::fstatvfs(fd, &state) == 0 && static_cast<std::uint64_t>(state.f_bavail) * state.f_frsize < kSpareBytes) {
-        return fail(ErrorCode::NoSpace, "There is not enough space left for the image. Free some and try again.");
-    }
-    return {};
 }
 
 Result<void> stopIfAsked(const BuildControl& control)
@@ -350,12 +324,7 @@ Result<ArchiveHeader> readArchive(const fs::path& file, const fs::path& rawDisk,
     }
     COLDFRAME_TRY(const std::string text, readExactly(from.get(), length));
     COLDFRAME_TRY(ArchiveHeader header, archiveHeaderFromJson(text));
-    const UniqueFd to(::open(rawDisk.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (!to || ::ftruncate(to.get(), static_cast<off_t>(header.diskBytes)) != 0) {
-        return failErrno("The image cannot be written to “" + rawDisk.parent_path().string() + "”.", errno);
-    }
-    ArchiveRecords records(text, header.diskBytes,
-                           [&](std::uint64_t offset, std::string_view bytes) { return writeAllAt(to.get(), offset, bytes, rawDisk); });
+    COLDFRAME_TRY(const auto disk, RecordedDisk::create(rawDisk, text, header.diskBytes));
     const std::unique_ptr<ZSTD_DStream, decltype(&ZSTD_freeDStream)> stream(ZSTD_createDStream(), &ZSTD_freeDStream);
     std::string packed(ZSTD_DStreamInSize(), '\0');
     std::string plain(1u << 20, '\0');
@@ -363,7 +332,6 @@ Result<ArchiveHeader> readArchive(const fs::path& file, const fs::path& rawDisk,
     std::size_t hint = 1; // 0 when a frame is through
     for (;;) {
         COLDFRAME_CHECK(stopIfAsked(control));
-        COLDFRAME_CHECK(keepSpare(to.get()));
         const ssize_t got = ::read(from.get(), packed.data(), packed.size());
         if (got < 0 && errno == EINTR) {
             continue;
@@ -393,14 +361,14 @@ Result<ArchiveHeader> readArchive(const fs::path& file, const fs::path& rawDisk,
                 return corrupt(ZSTD_getErrorName(hint));
             }
             isFull = out.pos == out.size;
-            COLDFRAME_CHECK(records.feed({plain.data(), out.pos}));
+            COLDFRAME_CHECK(disk->feed({plain.data(), out.pos}));
             COLDFRAME_CHECK(stopIfAsked(control));
         }
         if (control.progress) {
             control.progress(static_cast<std::int64_t>(readBytes >> 10), static_cast<std::int64_t>(info.st_size >> 10), "Reading the image");
         }
     }
-    if (hint != 0 || !records.isComplete()) {
+    if (hint != 0 || !disk->isComplete()) {
         return corrupt("it is cut off");
     }
     return header;

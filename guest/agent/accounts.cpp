@@ -94,6 +94,11 @@ Result<void> replaceIfChanged(const std::filesystem::path& path, const std::stri
 
 } // namespace
 
+std::string loginShell(const std::filesystem::path& root)
+{
+    return ::access((root / "bin/bash").c_str(), X_OK) == 0 ? "/bin/bash" : "/bin/sh";
+}
+
 std::string passwdWith(std::string_view passwd, const Account& account)
 {
     auto all = lines(passwd);

@@ -25,6 +25,9 @@ struct Account
     std::vector<gid_t> groups; ///< supplementary ones and gid
 };
 
+/// The shell for people: bash, or sh in an image without it.
+std::string loginShell(const std::filesystem::path& root);
+
 /// passwd text with `name`'s line carrying these ids and home; the line is added when missing. Others stay as
 /// they are.
 std::string passwdWith(std::string_view passwd, const Account& account);

@@ -138,7 +138,7 @@ Result<void> Docker::startDaemon()
     ::unlink("/var/run/docker.pid");
     const UniqueFd log(::open("/var/log/dockerd.log", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
     SpawnSpec spec;
-    spec.argv = {"/usr/sbin/dockerd", "-H", std::string("unix://") + kDaemonSocket};
+    spec.argv = {kDockerDaemon, "-H", std::string("unix://") + kDaemonSocket};
     spec.environment = trustEnvironment(kCaBundle);
     spec.environment["PATH"] =
         std::string(kShims) + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

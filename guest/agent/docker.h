@@ -12,6 +12,8 @@
 
 namespace coldframe::guest {
 
+inline constexpr const char* kDockerDaemon = "/usr/sbin/dockerd";
+
 /// Docker on demand: listens on /var/run/docker.sock itself and starts dockerd at the first connection, so a
 /// sandbox that does not use it pays nothing. runc is found as this program first, which adds the sandbox's
 /// CA to containers.

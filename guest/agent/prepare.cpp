@@ -86,7 +86,7 @@ Result<void> prepareTemplate(const PrepareRequest& request)
     agent.uid = request.uid;
     agent.gid = request.gid;
     agent.home = request.home;
-    agent.shell = "/bin/bash";
+    agent.shell = loginShell("/");
     COLDFRAME_CHECK(ensureAccount("/", agent));
     tellKernel("/proc/sys/vm/drop_caches", "3");
     for (const char* file : kFiles) {

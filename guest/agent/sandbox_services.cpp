@@ -16,6 +16,7 @@
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
 #include <fcntl.h>
+#include <unistd.h>
 #include <utility>
 
 namespace coldframe::guest {
@@ -82,6 +83,10 @@ struct SandboxServices::Parts
             logWarning("disk", grown.error().message + " " + grown.error().detail);
         }
         COLDFRAME_CHECK(startNetwork());
+        // An image of the user's own may come without it.
+        if (::access(kDockerDaemon, X_OK) != 0) {
+            return {};
+        }
         if (const auto listening = docker.listen(); !listening) {
             logWarning("docker", listening.error().message + " " + listening.error().detail);
         }

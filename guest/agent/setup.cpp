@@ -208,7 +208,7 @@ Result<Account> applySetup(const fs::path& root, const SetupRequest& request)
     wanted.uid = request.uid;
     wanted.gid = request.gid;
     wanted.home = request.home;
-    wanted.shell = "/bin/bash";
+    wanted.shell = loginShell(root);
     COLDFRAME_TRY(Account agent, ensureAccount(root, wanted));
     const fs::path runtime = root / "run/user" / std::to_string(agent.uid);
     COLDFRAME_CHECK(makeFolders(runtime, 0700));

@@ -61,7 +61,7 @@ bool placeDescriptors(const SpawnSpec& spec, int null)
     return true;
 }
 
-[[noreturn]] void becomeProgram(const SpawnSpec& spec, int null, int reportFd, char* const* argv,
+[[noreturn]] void becomeProgram(const SpawnSpec& spec, int null, int reportFd, char** argv,
                                 char** environment)
 {
     for (int number = 1; number < NSIG; ++number) {
@@ -97,6 +97,13 @@ bool placeDescriptors(const SpawnSpec& spec, int null)
     // execvp looks PATH up in `environ`, so it must already be the program's.
     environ = environment;
     ::execvp(argv[0], argv);
+    if (errno == ENOENT && std::strcmp(argv[0], "bash") == 0) {
+        // An image of the user's own may have no other shell than this one, which may go by its name (busybox).
+        static char name[] = "sh";
+        argv[0] = name;
+        ::execv("/bin/sh", argv);
+        errno = ENOENT;
+    }
     giveUp(reportFd, Step::Program);
 }
 

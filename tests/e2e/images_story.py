@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images of the user's own: from a recipe, and what a sandbox made on them has."""
-import json, os, shutil, subprocess, time
+import json, os, struct, subprocess, time
 import harness
+from images import coldframe, left_over, own_images, template_of
+from surroundings import mounted, small_disk
+
+# The front of an export: magic, length and text of its header. What follows does not matter where there is no space for it.
+HEADER = json.dumps({"schema": 1, "name": "some", "diskBytes": 64 << 20, "kernelRelease": "6", "createdAt": "", "origin": "", "packages": {}}).encode()
 
 RECIPE = """{
   // a comment is allowed
@@ -18,38 +23,6 @@ RECIPE = """{
   ]
 }
 """
-
-
-def own_images(t):
-    """Base images of this test alone, as hard links: the templates made from its images are nobody else's. Those of the base come along."""
-    images = t.home / ".local/share/coldframe/images"
-    shared = images.resolve()
-    images.unlink()
-    images.mkdir()
-    shutil.copy(shared / "current.json", images)
-    current = json.loads((images / "current.json").read_text())["base"]
-    present = [folder for folder in shared.glob("template-*") if template_base(folder) == current]
-    subprocess.run(["cp", "-al", str(shared / current), *map(str, present), str(images)], check=True)
-
-
-def coldframe(t, *words, seconds=300):
-    """The command line as a user would call it: (exit code, standard output, standard error)."""
-    done = subprocess.run([str(t.root / "bin/coldframe"), *words], env=t.environment, stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, timeout=seconds, cwd=t.home)
-    return done.returncode, done.stdout, done.stderr
-
-
-def template_base(folder):
-    try:
-        return json.loads((folder / "manifest.json").read_text()).get("base")
-    except (OSError, ValueError):
-        return None  # an engine removes it meanwhile
-
-
-def template_of(t, image):
-    """The template whose disk stands on the image, when there is one."""
-    found = [folder.name for folder in (t.home / ".local/share/coldframe/images").glob("template-*") if template_base(folder) == image]
-    return found[0] if found else ""
 
 
 def write_recipe(t):
@@ -107,34 +80,6 @@ def recipes(t):
     t.call("sandbox.remove", sandbox="seller", force=True)
 
 
-def transfers(t):
-    began = time.monotonic()
-    code, out, err = coldframe(t, "image", "export", "tools", "tools.image")
-    file = t.home / "tools.image"
-    t.say(f"exported in {time.monotonic() - began:.1f} s, {file.stat().st_size >> 20 if file.exists() else 0} MiB")
-    t.check("an image is exported", code == 0 and file.exists(), (code, out, err))
-    t.check("an export replaces no file", coldframe(t, "image", "export", "tools", "tools.image")[0] != 0)
-    began = time.monotonic()
-    code, out, err = coldframe(t, "image", "import", "tools.image", "--name", "again")
-    t.say(f"imported in {time.monotonic() - began:.1f} s")
-    t.check("and imported", code == 0, (code, out, err))
-    coldframe(t, "create", "--image", "again", "--accept-emulation", "--name", "buyer", "shell", "shop")
-    r = t.run("buyer", "greet; cat ~/notes/two; echo $SHOP")
-    t.check("hazard_14_a_sandbox_on_the_imported_image_has_its_content", r.out == "good day\nfirst\nopen late\n", str(r))
-    t.call("sandbox.remove", sandbox="buyer", force=True)
-    with open(file, "r+b") as cut:
-        cut.truncate(16 << 20)
-    code, _, err = coldframe(t, "image", "import", "tools.image", "--name", "half")
-    t.check("a file that is cut off is refused", code != 0 and "damaged" in err, err)
-    t.host_file(t.home / "foreign", b"QFI\xfb" + bytes(100000))
-    code, _, err = coldframe(t, "image", "import", "foreign", "--name", "half")
-    t.check("a foreign file is refused", code != 0 and "not an image" in err, err)
-    left = [p.name for p in (t.home / ".local/share/coldframe/own-images").glob(".making-*")]
-    t.check("nothing half made is left", not left and t.refused("image.inspect", image="half") == "not_found", left)
-    file.unlink()
-    t.call("image.remove", image="again")
-
-
 def bad_recipes(t):
     folder = t.home / "bad"
     for name, text, wanted in (
@@ -158,19 +103,56 @@ def bad_recipes(t):
     t.check("but its log", "the reason" in coldframe(t, "image", "log", "bad")[1])
 
 
+def disk_is_full(t):
+    """The storage of the images has 2 MiB, and the recipe makes 3."""
+    t.host_file(t.home / "large/coldframe-image.json", '{"run": ["head -c 3000000 /dev/urandom >/srv/data"]}')
+    store = t.home / ".local/share/coldframe/own-images"
+    t.kill_and_wait(t.engine.pid)
+    t.start_engine(mounted(small_disk(store, 2048)))
+    code, _, err = coldframe(t, "image", "build", "large", "--accept-emulation")
+    t.check("a build on a full disk says so", code != 0 and "space" in err and "own-images" in err, err)
+    record = struct.pack(">QI", 0, 4096) + b"x" * 4096
+    # A zstd frame (RFC 8878) with one raw block.
+    frame = b"\x28\xb5\x2f\xfd\x00\x58" + struct.pack("<I", 1 | len(record) << 3)[:3] + record
+    t.host_file(t.home / "some.image", b"COLDFRAME-IMAGE-1\n" + struct.pack(">I", len(HEADER)) + HEADER + frame)
+    code, _, err = coldframe(t, "image", "import", "some.image")
+    t.check("an import on a full disk says so", code != 0 and "space" in err and "own-images" in err, err)
+    t.check("and nothing is left of either", t.call("sandbox.list")["sandboxes"] == []
+            and [i["name"] for i in t.call("image.list")["images"]] == ["default"], t.call("image.list"))
+    t.kill_and_wait(t.engine.pid)
+    t.start_engine()
+
+
+def engine_dies(t):
+    """In the middle of a build."""
+    t.host_file(t.home / "slow/coldframe-image.json", '{"run": ["echo begun; sleep 600"]}')
+    waiting = subprocess.Popen([str(t.root / "bin/coldframe"), "image", "build", "slow", "--accept-emulation"], env=t.environment,
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=t.home)
+    begun = harness.wait_for(lambda: "begun" in coldframe(t, "image", "log", "slow")[1], 90, 0.5)
+    rooms = t.call("sandbox.list")["sandboxes"]
+    t.kill_and_wait(t.engine.pid)
+    waiting.terminate()
+    waiting.wait(20)
+    t.start_engine()
+    gone = harness.wait_for(lambda: t.call("sandbox.list")["sandboxes"] == [] and not t.qemu(rooms[0]["id"]), 30)
+    t.check("an engine that dies while it builds leaves no room to the next", begun and len(rooms) == 1 and gone, (begun, rooms))
+    t.check("and no image", not left_over(t) and t.refused("image.inspect", image="slow") == "not_found", left_over(t))
+
+
 def story(t):
     own_images(t)
     t.start_engine()
     t.apply_settings()
     recipes(t)
-    transfers(t)
     bad_recipes(t)
+    engine_dies(t)
     image = t.call("image.inspect", image="tools")["id"]
     t.call("image.remove", image="tools")
     t.check("its templates go with it", not template_of(t, image))
     t.check("a removed image is gone", t.refused("image.inspect", image="tools") == "not_found")
     left = [p.name for p in (t.home / ".local/share/coldframe/own-images").iterdir() if not p.name.startswith(".v")]
     t.check("and its files", left == ["names.json"], left)
+    disk_is_full(t)
 
 
 harness.main(story)
