@@ -34,17 +34,8 @@ QString BlockedNotices::nameOf(const QString& sandbox) const
     return known ? known->name : QString();
 }
 
-void BlockedNotices::take(const nlohmann::json& event)
+bool BlockedNotices::mayShow(const QString& sandbox)
 {
-    if (rawField(event, "type") != "blocked") {
-        return;
-    }
-    const QString sandbox = QString::fromStdString(rawField(event, "sandbox"));
-    const QString name = nameOf(sandbox);
-    const std::string host = rawField(event, "host");
-    if (name.isEmpty() || host.empty()) {
-        return;
-    }
     Window& window = m_windows[sandbox];
     if (!window.since.isValid() || (window.since.hasExpired(kWindowMilliseconds) && window.swallowed == 0)) {
         window = {};
@@ -55,9 +46,48 @@ void BlockedNotices::take(const nlohmann::json& event)
         if (!m_summary.isActive()) {
             m_summary.start(kWindowMilliseconds);
         }
-        return;
+        return false;
     }
     ++window.shown;
+    return true;
+}
+
+void BlockedNotices::takeLimit(const nlohmann::json& event)
+{
+    const QString sandbox = QString::fromStdString(rawField(event, "sandbox"));
+    const QString name = nameOf(sandbox);
+    const std::string kind = rawField(event, "kind");
+    // A guest that fills and empties its disk again and again is no reason to say so again and again.
+    if (name.isEmpty() || !mayShow(sandbox + QStringLiteral(" limit"))) {
+        return;
+    }
+    const QString key = QString::number(m_next++);
+    m_offers.insert(key, {sandbox, {}});
+    const QString title = kind == "disk"     ? tr("The disk of %1 is full")
+                          : kind == "disk-nearly" ? tr("The disk of %1 is nearly full")
+                         : kind == "memory" ? tr("The memory of %1 was full")
+                                             : tr("%1 has too many processes");
+    m_notifier.show({key, title.arg(name), shown(rawField(event, "text").substr(0, 500)), QString()});
+}
+
+void BlockedNotices::take(const nlohmann::json& event)
+{
+    if (rawField(event, "type") == "limit") {
+        takeLimit(event);
+        return;
+    }
+    if (rawField(event, "type") != "blocked") {
+        return;
+    }
+    const QString sandbox = QString::fromStdString(rawField(event, "sandbox"));
+    const QString name = nameOf(sandbox);
+    const std::string host = rawField(event, "host");
+    if (name.isEmpty() || host.empty()) {
+        return;
+    }
+    if (!mayShow(sandbox)) {
+        return;
+    }
     const std::optional<std::string> pattern = exactPattern(host, numberField(event, "port"));
     const QString key = QString::number(m_next++);
     if (m_offers.size() >= kMaxOffers) {
@@ -88,7 +118,7 @@ void BlockedNotices::allow(const QString& key)
 void BlockedNotices::tellSwallowed()
 {
     for (auto it = m_windows.begin(); it != m_windows.end(); ++it) {
-        if (it->swallowed > 0) {
+        if (it->swallowed > 0 && !it.key().endsWith(QStringLiteral(" limit"))) {
             const QString key = QString::number(m_next++);
             m_offers.insert(key, {it.key(), {}});
             m_notifier.show({key, tr("More hosts were blocked: %1").arg(it->swallowed),

@@ -17,7 +17,7 @@ namespace coldframe::ui {
 class Notifier;
 class SandboxModel;
 
-/// Tells when a sandbox was kept from a host, with the offer to allow that host. At most kBurst notices per sandbox in
+/// Tells when a sandbox was kept from a host, with the offer to allow that host, and when it came up against a limit. At most kBurst notices per sandbox in
 /// kWindowMilliseconds; what comes above is counted and told as one, so a guest cannot flood the desktop.
 class BlockedNotices : public QObject
 {
@@ -47,6 +47,9 @@ private:
     };
 
     void take(const nlohmann::json& event);
+    void takeLimit(const nlohmann::json& event);
+    /// Whether one more may be shown; else it was counted.
+    bool mayShow(const QString& sandbox);
     void allow(const QString& key);
     void tellSwallowed();
     QString nameOf(const QString& sandbox) const;

@@ -3,6 +3,7 @@
 
 #include "api/client.h"
 #include "ui/ask.h"
+#include "ui/limits_dialog.h"
 #include "ui/sandbox.h"
 #include "ui/text.h"
 #include "ui/theme.h"
@@ -64,6 +65,8 @@ OverviewPage::OverviewPage(api::Client& client, const QString& sandbox, QWidget*
 
     m_state = addRow(tr("State"), "overviewState");
     m_problem = addRow(tr("Problem"), "overviewProblem");
+    m_notice = addRow(tr("Notice"), "overviewNotice");
+    m_warnings = addRow(tr("Limits"), "overviewWarnings");
     m_isolation = addRow(tr("Isolation"), "overviewIsolation");
     m_agent = addRow(tr("Agent"), "overviewAgent");
     m_workspaces = addRow(tr("Workspace"), "overviewWorkspace");
@@ -74,6 +77,15 @@ OverviewPage::OverviewPage(api::Client& client, const QString& sandbox, QWidget*
     m_form->addRow(tr("Sync"), m_syncBox);
     m_blocked = addRow(tr("Blocked"), "overviewBlocked");
     m_resources = addRow(tr("Size"), "overviewResources");
+    auto* limits = new QPushButton(tr("Limits…"), content);
+    limits->setObjectName(QStringLiteral("limits"));
+    limits->setToolTip(tr("Processors, memory, disk, processes, and what happens when nobody uses it."));
+    m_form->addRow(QString(), limits);
+    m_form->setAlignment(limits, Qt::AlignLeft);
+    connect(limits, &QPushButton::clicked, this, [this] {
+        auto* dialog = new LimitsDialog(m_client, m_id, this);
+        dialog->open();
+    });
 
     auto* commandRow = new QHBoxLayout;
     m_command = new QLineEdit(content);
@@ -122,6 +134,10 @@ void OverviewPage::show(const Sandbox& sandbox)
     setValue(m_state, state.at(0).toUpper() + state.mid(1));
     setValue(m_problem, sandbox.problem);
     m_form->setRowVisible(m_problem, !sandbox.problem.isEmpty());
+    setValue(m_notice, sandbox.notice);
+    m_form->setRowVisible(m_notice, !sandbox.notice.isEmpty());
+    setValue(m_warnings, sandbox.warnings.join(QLatin1Char('\n')));
+    m_form->setRowVisible(m_warnings, !sandbox.warnings.isEmpty());
     setValue(m_isolation, sandbox.reducedIsolation
                              ? tr("Reduced isolation: the sandbox is emulated, not run by KVM. Do not run in it what you "
                                   "would not trust.")
@@ -136,8 +152,12 @@ void OverviewPage::show(const Sandbox& sandbox)
     }
     setValue(m_workspaces, folders.isEmpty() ? tr("None") : folders.join(QLatin1Char('\n')));
     const QString memory = shownBytes(sandbox.memoryMiB << 20);
-    setValue(m_resources, sandbox.cpus > 0 && !sandbox.reducedIsolation ? tr("%1 processors, %2 memory").arg(sandbox.cpus).arg(memory)
-                                                                       : tr("%1 memory").arg(memory));
+    QString size = sandbox.cpus > 0 && !sandbox.reducedIsolation ? tr("%1 processors, %2 memory").arg(sandbox.cpus).arg(memory)
+                                                                 : tr("%1 memory").arg(memory);
+    if (sandbox.diskGiB > 0) {
+        size = tr("%1, %2 disk").arg(size, shownBytes(sandbox.diskGiB << 30));
+    }
+    setValue(m_resources, sandbox.isService ? tr("%1; a service").arg(size) : size);
     setValue(m_blocked, sandbox.blockedCount == 0
                            ? tr("No connection was blocked")
                            : tr("Connections blocked: %1; the Network page lists them").arg(sandbox.blockedCount));
@@ -249,6 +269,7 @@ void OverviewPage::paintColors()
     }
     setInk(m_state, stateColor(static_cast<SandboxState>(m_stateValue), palette()));
     setInk(m_problem, Theme::bad(palette()));
+    setInk(m_warnings, Theme::bad(palette()));
     const QColor ink = palette().color(QPalette::WindowText);
     setInk(m_isolation, m_isolation->property("reduced").toBool() ? Theme::busy(palette()) : ink);
     for (QLabel* line : m_syncBox->findChildren<QLabel*>(QStringLiteral("syncLine"))) {

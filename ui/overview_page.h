@@ -52,6 +52,8 @@ private:
     QLabel* m_workspaces = nullptr;
     QLabel* m_resources = nullptr;
     QLabel* m_blocked = nullptr;
+    QLabel* m_notice = nullptr;
+    QLabel* m_warnings = nullptr;
     QWidget* m_syncBox = nullptr;
     QVBoxLayout* m_syncLayout = nullptr;
     QString m_syncShown; ///< what m_syncBox shows, so that buttons are not made anew under the pointer

@@ -7,6 +7,7 @@
 
 #include <QCheckBox>
 #include <QComboBox>
+#include <QDoubleSpinBox>
 #include <QFileDialog>
 #include <QFormLayout>
 #include <QHBoxLayout>
@@ -122,6 +123,25 @@ QWidget* PreferencesDialog::makeGeneral()
     m_mode->addItem(tr("Locked: only what you allow"), QStringLiteral("locked"));
     m_mode->addItem(tr("Open: everything public"), QStringLiteral("open"));
     form->addRow(tr("&New sandboxes"), m_mode);
+    m_whenIdle = choice("preferencesWhenIdle", tr("Sandboxes that nobody uses"));
+    m_whenIdle->addItem(tr("Run on"), QStringLiteral("nothing"));
+    m_whenIdle->addItem(tr("Are paused, and go on when they are used"), QStringLiteral("pause"));
+    m_whenIdle->addItem(tr("Are stopped when nothing runs in them"), QStringLiteral("stop"));
+    form->addRow(tr("&Idle sandboxes"), m_whenIdle);
+    m_idleMinutes = new QDoubleSpinBox(page);
+    m_idleMinutes->setObjectName(QStringLiteral("preferencesIdleMinutes"));
+    m_idleMinutes->setAccessibleName(tr("Minutes without use"));
+    m_idleMinutes->setRange(0.1, 44640);
+    m_idleMinutes->setDecimals(1);
+    m_idleMinutes->setSuffix(tr(" minutes without use"));
+    m_idleMinutes->setKeyboardTracking(false);
+    m_idleMinutes->setEnabled(false);
+    form->addRow(tr("A&fter"), m_idleMinutes);
+    connect(m_whenIdle, &QComboBox::currentIndexChanged, this, [this] {
+        m_idleMinutes->setEnabled(m_whenIdle->currentIndex() > 0);
+        change({{"whenIdle", m_whenIdle->currentData().toString().toStdString()}});
+    });
+    connect(m_idleMinutes, &QDoubleSpinBox::valueChanged, this, [this](double minutes) { change({{"whenIdleMinutes", minutes}}); });
     connect(m_acceleration, &QComboBox::currentIndexChanged, this,
             [this] { change({{"acceleration", m_acceleration->currentData().toString().toStdString()}}); });
     connect(m_consent, &QCheckBox::toggled, this, [this](bool on) { change({{"consentToEmulation", on}}); });
@@ -215,6 +235,10 @@ void PreferencesDialog::takeSettings(const json& settings)
     m_acceleration->setCurrentIndex(qMax(0, m_acceleration->findData(shownField(settings, "acceleration"))));
     m_consent->setChecked(flagField(settings, "consentToEmulation"));
     m_mode->setCurrentIndex(qMax(0, m_mode->findData(shownField(settings, "defaultMode"))));
+    m_whenIdle->setCurrentIndex(qMax(0, m_whenIdle->findData(shownField(settings, "whenIdle"))));
+    const auto minutes = settings.is_object() ? settings.find("whenIdleMinutes") : settings.end();
+    m_idleMinutes->setValue(minutes != settings.end() && minutes->is_number() ? minutes->get<double>() : 30);
+    m_idleMinutes->setEnabled(m_whenIdle->currentIndex() > 0);
     m_mappings->clear();
     for (const json& mapping : listField(settings, "hostMappings")) {
         const auto port = [&](const char* key) {

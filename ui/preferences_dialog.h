@@ -8,6 +8,7 @@
 
 class QCheckBox;
 class QComboBox;
+class QDoubleSpinBox;
 class QLabel;
 class QLineEdit;
 class QListWidget;
@@ -56,6 +57,8 @@ private:
     QComboBox* m_acceleration = nullptr;
     QCheckBox* m_consent = nullptr;
     QComboBox* m_mode = nullptr;
+    QComboBox* m_whenIdle = nullptr;
+    QDoubleSpinBox* m_idleMinutes = nullptr;
     QTreeWidget* m_mappings = nullptr;
     QPushButton* m_removeMapping = nullptr;
     QLineEdit* m_mappedName = nullptr;

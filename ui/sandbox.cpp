@@ -78,6 +78,14 @@ Sandbox sandboxFromJson(const nlohmann::json& value)
     sandbox.reducedIsolation = flagField(value, "reducedIsolation");
     sandbox.cpus = numberField(value, "cpus");
     sandbox.memoryMiB = numberField(value, "memoryMiB");
+    sandbox.diskGiB = numberField(value, "diskGiB");
+    sandbox.isService = flagField(value, "service");
+    sandbox.notice = shownField(value, "notice");
+    for (const nlohmann::json& warning : listField(value, "warnings")) {
+        if (warning.is_string() && sandbox.warnings.size() < 10) {
+            sandbox.warnings.append(shown(warning.get<std::string>()));
+        }
+    }
     sandbox.launchCommand = shownField(value, "launchCommand");
     if (value.is_object() && value.contains("sync")) {
         sandbox.syncSummary = syncFromJson(value["sync"]);

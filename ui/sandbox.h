@@ -3,6 +3,7 @@
 
 #include <QPalette>
 #include <QString>
+#include <QStringList>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
@@ -43,6 +44,10 @@ struct Sandbox
     bool reducedIsolation = false;
     qint64 cpus = 0;
     qint64 memoryMiB = 0;
+    qint64 diskGiB = 0;
+    bool isService = false;
+    QString notice;        ///< of its last start, or why it was paused
+    QStringList warnings;  ///< limits it came up against
     QString launchCommand;
     SyncStatus syncSummary;
     std::vector<SyncStatus> syncs; ///< of sync.status and sync.changed; may be empty

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "commands.h"
 #include "interrupts.h"
+#include "limit_options.h"
 #include "output.h"
 #include "run_grammar.h"
 
@@ -37,6 +38,8 @@ struct Grammar
     LifeOptions life;
     TemplateOptions kept;
     ForkOptions fork;
+    LimitOptions limits;
+    PruneOptions pruned;
     LogOptions log;
     ProxyOptions proxy;
     RuleOptions rule;
@@ -105,8 +108,7 @@ void Grammar::addRun(const std::string& name, const std::string& text)
     added->add_option("--network-deny", run.network.deny, "Deny a host, *.domain, CIDR, with optional :port");
     added->add_option("--policy", run.network.policy, "What happens with other hosts")
         ->check(CLI::IsMember({"allow", "deny", "open", "balanced", "locked"}));
-    added->add_option("--cpus", run.cpus, "Virtual CPUs")->check(CLI::Range(1, 256));
-    added->add_option("-m,--memory", run.memory, "Memory, e.g. 4g");
+    addLimitOptions(*added, run.limits, false);
     added->add_option("-t,--template", run.fromTemplate, "Start from a template that was saved");
     added->add_option("--image", run.image, "An image of your own (coldframe image ls)");
     added->add_flag("--accept-emulation", run.acceptEmulation, "Go on without KVM, with weaker isolation");
@@ -407,7 +409,8 @@ Grammar::Grammar(SplitWords split) : words(std::move(split))
     addLife("reset", "reset", "Start afresh: a new disk, the workspace untouched");
     addLife("rm", "remove", "Remove sandboxes; the workspace is untouched");
     addTemplates();
-    add(&app, "prune", "Give up the disks that resets put aside", [](EngineLink& engine) { return prune(engine); });
+    addLimitOptions(*add(&app, "set", "Change the limits of a sandbox, or show them", [this](EngineLink& e) { return setCommand(e, limits); }), limits, true);
+    addPruneOptions(*add(&app, "prune", "Give up what nothing needs any more", [this](EngineLink& e) { return prune(e, pruned); }), pruned);
     addKeys();
     addNetwork();
     addPolicy();

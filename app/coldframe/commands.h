@@ -20,14 +20,33 @@ struct NetworkFlags
     std::string policy;
 };
 
+/// Limits and the like; what is empty or negative is not changed.
+struct LimitOptions
+{
+    std::string sandbox;
+    int cpus = -1; ///< 0: what suits the machine, as for the next two
+    int processes = -1;
+    int openFiles = -1;
+    std::string memory;
+    int disk = -1;        ///< GiB
+    bool isService = false;
+    bool isNoService = false;
+    std::string whenIdle; ///< "nothing", "pause", "stop", "default"
+    double idleMinutes = -1; ///< 0: as the settings say
+    bool json = false;
+};
+/// Changes them; without any it prints those that hold, and by what.
+Result<int> setCommand(EngineLink& engine, const LimitOptions& options);
+/// As the parameters of sandbox.set and sandbox.create.
+Result<nlohmann::json> limitParams(const LimitOptions& options);
+
 struct RunOptions
 {
     std::vector<std::string> words;     ///< SANDBOX, or AGENT WORKSPACE…
     std::vector<std::string> arguments; ///< after `--`
     std::string name;
     NetworkFlags network;
-    int cpus = 0;       ///< 0: the engine's default
-    std::string memory; ///< "": the engine's default
+    LimitOptions limits;
     std::string fromTemplate;
     std::string image;  ///< "": the base image
     bool detached = false;
@@ -90,8 +109,15 @@ struct LifeOptions
     bool quiet = false;
 };
 Result<int> lifeCommand(EngineLink& engine, const LifeOptions& options);
-/// Gives up the disks that resets put aside.
-Result<int> prune(EngineLink& engine);
+struct PruneOptions
+{
+    bool force = false;
+    bool dryRun = false;
+    bool json = false;
+    int stoppedDays = 0; ///< sandboxes too that were not used for so long; 0: none
+};
+/// Lists what nothing needs any more, asks, and gives it up.
+Result<int> prune(EngineLink& engine, const PruneOptions& options);
 
 struct TemplateOptions
 {

@@ -26,6 +26,12 @@ std::string shownState(const json& sandbox)
     if (sandbox.value("reducedIsolation", false)) {
         state += " (reduced isolation)";
     }
+    if (sandbox.value("service", false)) {
+        state += ", service";
+    }
+    if (sandbox.value("pausedByItself", false) && textOf(sandbox, "state") == "paused") {
+        state += ", idle";
+    }
     return state;
 }
 
@@ -54,6 +60,11 @@ Result<int> listCommand(EngineLink& engine, ListOptions options)
     }
     if (!options.quiet) {
         table.print();
+    }
+    for (const json& sandbox : answer.value("sandboxes", json::array())) {
+        for (const json& warning : sandbox.value("warnings", json::array())) {
+            printNote("coldframe: " + (warning.is_string() ? warning.get<std::string>() : warning.dump()));
+        }
     }
     for (const json& problem : answer.value("problems", json::array())) {
         printNote("coldframe: " + (problem.is_string() ? problem.get<std::string>() : problem.dump()));
@@ -153,14 +164,6 @@ Result<int> completionCommand(const std::string& shell)
     }
     std::fputs(script, stdout);
     std::fflush(stdout);
-    return kOk;
-}
-
-Result<int> prune(EngineLink& engine)
-{
-    COLDFRAME_TRY(const json done, engine.call("engine.prune", json::object()));
-    const auto megabytes = done.value("bytes", std::uint64_t{0}) / 1'000'000;
-    printLine("Gave up " + std::to_string(done.value("disks", 0)) + " disks from before a reset (" + std::to_string(megabytes) + " MB).");
     return kOk;
 }
 

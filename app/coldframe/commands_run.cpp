@@ -80,12 +80,18 @@ struct Prepared
     bool existed = false;
 };
 
+bool hasLimits(const LimitOptions& limits)
+{
+    const Result<json> params = limitParams(limits);
+    return !params || !params->empty();
+}
+
 void noteIgnored(const RunOptions& options)
 {
-    if (!options.image.empty() || options.cpus != 0 || !options.memory.empty() || !options.network.allow.empty() ||
+    if (!options.image.empty() || hasLimits(options.limits) || !options.network.allow.empty() ||
         !options.network.deny.empty() || !options.network.policy.empty()) {
-        printNote("coldframe: the sandbox exists already; --image, --cpus, --memory and network options were not applied. Use "
-                  "“coldframe policy” to change its rules.");
+        printNote("coldframe: the sandbox exists already; --image, limits and network options were not applied. Use "
+                  "“coldframe set” and “coldframe policy” to change them.");
     }
 }
 
@@ -111,12 +117,8 @@ Result<json> create(EngineLink& engine, const RunOptions& options, const std::st
     if (!options.image.empty()) {
         params["image"] = options.image;
     }
-    if (options.cpus > 0) {
-        params["cpus"] = options.cpus;
-    }
-    if (!options.memory.empty()) {
-        COLDFRAME_TRY(params["memoryMiB"], parseMemory(options.memory));
-    }
+    COLDFRAME_TRY(const json limits, limitParams(options.limits));
+    params.update(limits);
     if (!options.fromTemplate.empty()) {
         params["template"] = options.fromTemplate;
     }

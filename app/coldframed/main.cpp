@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "engine/idle_watch.h"
 #include "engine/image_references.h"
+#include "engine/usage_watch.h"
 #include "engine/warm_start.h"
 #include "policy/presets.h"
 #include "vm/libvirt_hypervisor.h"
@@ -266,6 +267,7 @@ int run(int argc, char** argv)
     });
     asio::co_spawn(io, registry.load(), asio::detached);
     asio::co_spawn(io, engine::keepGuestClocks(io, registry), asio::detached);
+    asio::co_spawn(io, engine::watchUsage(io, registry, *settings), asio::detached);
     asio::co_spawn(io, engine::leaveWhenIdle(io, server, registry, *settings, quit), asio::detached);
 
     std::thread engineThread([&] {

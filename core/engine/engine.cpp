@@ -6,9 +6,11 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "engine/blocking.h"
+#include "engine/prune.h"
 #include "engine/warm_start.h"
 #include "image/package_changes.h"
 
+#include <algorithm>
 #include <asio/post.hpp>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
@@ -153,10 +155,10 @@ asio::awaitable<Result<json>> Engine::call(std::string method, json params, api:
         }
         co_return json{{"entries", json::parse(m_o.networkLog(query))}};
     }
-    co_return co_await engineCall(std::move(method), std::move(params));
+    co_return co_await engineCall(std::move(method), std::move(params), stepsOf(context));
 }
 
-asio::awaitable<Result<json>> Engine::engineCall(std::string method, json params)
+asio::awaitable<Result<json>> Engine::engineCall(std::string method, json params, Steps steps)
 {
     if (method == "engine.ping") {
         co_return json::object();
@@ -183,15 +185,7 @@ asio::awaitable<Result<json>> Engine::engineCall(std::string method, json params
         co_return json::object();
     }
     if (method == "engine.prune") {
-        std::uintmax_t bytes = 0;
-        int disks = 0;
-        for (const auto& sandbox : m_o.registry.all()) {
-            const std::uintmax_t freed = sandbox->forgetPreviousDisk();
-            bytes += freed;
-            disks += freed > 0 ? 1 : 0;
-        }
-        bytes += m_o.registry.pruneSnapshots();
-        co_return json{{"disks", disks}, {"bytes", bytes}};
+        co_return co_await pruneCall(std::move(params), steps);
     }
     if (method == "engine.diagnose") {
         auto runDiagnosis = [this] { return m_o.diagnose(); };
@@ -209,6 +203,25 @@ asio::awaitable<Result<json>> Engine::engineCall(std::string method, json params
         co_return found;
     }
     co_return tl::unexpected(api::unknownMethod(method));
+}
+
+asio::awaitable<Result<json>> Engine::pruneCall(json params, Steps steps)
+{
+    PruneWish wish;
+    wish.stoppedDays = std::clamp(params.value("stoppedDays", 0), 0, 10000);
+    wish.all = !params.contains("only");
+    wish.only = params.value("only", std::set<std::string>());
+    const std::vector<PruneItem> items = co_await findPrunable(m_o.parts, m_o.registry, wish);
+    std::uint64_t bytes = 0;
+    std::int64_t disks = 0;
+    for (const PruneItem& item : items) {
+        bytes += item.bytes;
+        disks += item.kind == "disk" ? 1 : 0;
+    }
+    if (!params.value("dryRun", false)) {
+        bytes = co_await pruneNow(m_o.parts, m_o.registry, wish, steps);
+    }
+    co_return json{{"items", pruneItemsJson(items)}, {"disks", disks}, {"bytes", bytes}};
 }
 
 asio::awaitable<Result<json>> Engine::createSandbox(json params, api::CallContext& context)
@@ -230,6 +243,11 @@ asio::awaitable<Result<json>> Engine::createSandbox(json params, api::CallContex
     request.fromTemplate = params.value("template", "");
     request.memoryMiB = params.value("memoryMiB", request.memoryMiB);
     request.diskGiB = params.value("diskGiB", request.diskGiB);
+    auto limits = limitsChangeFrom(params);
+    if (!limits) {
+        co_return tl::unexpected(limits.error());
+    }
+    request.more = std::move(*limits);
     request.consentEmulation = params.value("consentEmulation", false);
     request.image = params.value("image", "");
     const bool start = params.value("start", true);
@@ -282,6 +300,8 @@ asio::awaitable<Result<json>> Engine::sandboxCall(std::string method, json param
         done = co_await sandbox->pause(steps);
     } else if (method == "sandbox.resume") {
         done = co_await sandbox->resume(steps);
+    } else if (method == "sandbox.set") {
+        co_return co_await setCall(sandbox, std::move(params));
     } else if (method == "sandbox.reset") {
         const bool undo = params.value("undo", false);
         if (undo) {
@@ -303,6 +323,21 @@ asio::awaitable<Result<json>> Engine::sandboxCall(std::string method, json param
         co_return tl::unexpected(done.error());
     }
     co_return sandbox->describe();
+}
+
+asio::awaitable<Result<json>> Engine::setCall(std::shared_ptr<Sandbox> sandbox, json params)
+{
+    auto change = limitsChangeFrom(params);
+    if (!change) {
+        co_return tl::unexpected(change.error());
+    }
+    Result<std::vector<std::string>> notes = co_await sandbox->change(std::move(*change));
+    if (!notes) {
+        co_return tl::unexpected(notes.error());
+    }
+    json answer = sandbox->inspect();
+    answer["notes"] = *notes;
+    co_return answer;
 }
 
 asio::awaitable<Result<json>> Engine::keysCall(std::string method, json params)

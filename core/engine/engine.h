@@ -38,13 +38,15 @@ private:
     using Json = nlohmann::json;
     using Answer = asio::awaitable<Result<Json>>;
 
-    Answer engineCall(std::string method, Json params);
+    Answer engineCall(std::string method, Json params, Steps steps);
+    Answer pruneCall(Json params, Steps steps);
     Answer sandboxCall(std::string method, Json params, api::CallContext& context);
     Answer templateCall(std::string method, Json params, api::CallContext& context);
     Answer forkCall(Json params, api::CallContext& context);
     Answer createSandbox(Json params, api::CallContext& context);
     Answer execCall(std::string method, Json params, api::CallContext& context);
     Answer policyCall(std::string method, Json params);
+    Answer setCall(std::shared_ptr<Sandbox> sandbox, Json params);
     Answer keysCall(std::string method, Json params);
     Answer syncCall(std::string method, Json params, api::CallContext& context);
     Answer settingsCall(std::string method, Json params);

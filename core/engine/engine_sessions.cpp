@@ -36,12 +36,14 @@ asio::awaitable<void> carry(Result<channel::StreamPtr> stream, api::AttachmentSo
 
 asio::awaitable<void> carryExec(std::shared_ptr<Sandbox> sandbox, json specification, api::AttachmentSocket socket)
 {
+    const std::shared_ptr<void> use = sandbox->use();
     Result<channel::StreamPtr> stream = co_await sandbox->exec(std::move(specification));
     co_await carry(std::move(stream), std::move(socket));
 }
 
 asio::awaitable<void> carrySession(std::shared_ptr<Sandbox> sandbox, json how, api::AttachmentSocket socket)
 {
+    const std::shared_ptr<void> use = sandbox->use();
     Result<channel::StreamPtr> stream = co_await sandbox->attachSession(std::move(how));
     co_await carry(std::move(stream), std::move(socket));
 }
@@ -177,6 +179,12 @@ asio::awaitable<Result<json>> Engine::sessionCall(std::string method, json param
     if (sandbox->state() == SandboxState::Starting) {
         const Steps quietly;
         (void)co_await sandbox->start(quietly); // waits for the start under way
+    }
+    if (method == "session.attach" && sandbox->state() == SandboxState::Paused) {
+        const Steps quietly;
+        if (auto resumed = co_await sandbox->start(quietly); !resumed) {
+            co_return tl::unexpected(resumed.error());
+        }
     }
     if (sandbox->state() != SandboxState::Running) {
         co_return fail(ErrorCode::Unavailable, "The sandbox " + sandbox->record().name + " is " + std::string(stateName(sandbox->state())) +

@@ -22,26 +22,12 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr int kMinMemoryMiB = 512;
-constexpr int kMaxMemoryMiB = 1024 * 1024;
-constexpr int kMaxCpus = 64;
-constexpr int kMaxDiskGiB = 4096;
-
 std::string makeUuid()
 {
     std::string hex = randomHex(16);
     hex[12] = '4'; // RFC 4122, 4.4: random
     hex[16] = '8';
     return hex.substr(0, 8) + "-" + hex.substr(8, 4) + "-" + hex.substr(12, 4) + "-" + hex.substr(16, 4) + "-" + hex.substr(20);
-}
-
-Result<void> checkRange(const char* what, int value, int least, int most)
-{
-    if (value < least || value > most) {
-        return fail(ErrorCode::InvalidArgument, std::string(what) + " must be between " + std::to_string(least) + " and " +
-                                                    std::to_string(most) + "; " + std::to_string(value) + " was given.");
-    }
-    return {};
 }
 
 /// The engine may have ended in the middle of something. What is on disk is whole; the rest is done again.
@@ -176,9 +162,7 @@ Result<std::shared_ptr<Sandbox>> Registry::create(const CreateRequest& request)
     COLDFRAME_TRY(std::string agent, m_parts.agents.canonicalName(request.agent));
     const char* home = std::getenv("HOME");
     COLDFRAME_TRY(std::vector<Workspace> workspaces, checkWorkspaces(request.workspaces, home ? home : "/"));
-    COLDFRAME_CHECK(checkRange("The number of CPUs", request.cpus, 0, kMaxCpus));
-    COLDFRAME_CHECK(checkRange("Memory in MiB", request.memoryMiB, kMinMemoryMiB, kMaxMemoryMiB));
-    COLDFRAME_CHECK(checkRange("The disk's size in GiB", request.diskGiB, 8, kMaxDiskGiB));
+    COLDFRAME_CHECK(limitsChangeFrom({{"cpus", request.cpus}, {"memoryMiB", request.memoryMiB}, {"diskGiB", request.diskGiB}}));
     COLDFRAME_TRY(policy::ModeAndRules network, policy::fromFlags(request.network));
     if (!request.image.empty() && !request.fromTemplate.empty()) {
         return fail(ErrorCode::InvalidArgument, "A template has its image already: give either --template or --image.");
@@ -219,6 +203,11 @@ Result<std::shared_ptr<Sandbox>> Registry::create(const CreateRequest& request)
     record.cpus = request.cpus;
     record.memoryMiB = request.memoryMiB;
     record.diskGiB = request.diskGiB;
+    record.processes = request.more.processes.value_or(0);
+    record.openFiles = request.more.openFiles.value_or(0);
+    record.isService = request.more.isService.value_or(false);
+    record.whenIdle = request.more.whenIdle.value_or("");
+    record.idleMinutes = request.more.idleMinutes.value_or(0);
     if (origin) {
         record.imageId = origin->imageId;
         record.templateId = origin->templateId;
@@ -315,6 +304,11 @@ std::uintmax_t Registry::pruneSnapshots() const
 {
     // A record that cannot be read may stand on any of them.
     return m_problems.empty() ? m_parts.snapshots.prune(pinnedSnapshots()) : 0;
+}
+
+std::vector<Snapshot> Registry::unusedSnapshots() const
+{
+    return m_problems.empty() ? m_parts.snapshots.unused(pinnedSnapshots()) : std::vector<Snapshot>();
 }
 
 bool Registry::anyActive() const

@@ -22,6 +22,7 @@ struct CreateRequest
     int cpus = 0;
     int memoryMiB = 2048;
     int diskGiB = 40;
+    LimitsChange more{}; ///< the rest of the limits; its sizes are those above
     std::string fromTemplate; ///< name or id of a snapshot to stand on; empty: the image
     bool consentEmulation = false;
     bool provisional = false; ///< forgotten when its first start fails
@@ -54,6 +55,8 @@ public:
     Result<void> checkFreeName(const std::string& name) const;
     /// Removes snapshots that nothing stands on and nobody named. The bytes.
     std::uintmax_t pruneSnapshots() const;
+    /// Those; none when a record cannot be read.
+    std::vector<Snapshot> unusedSnapshots() const;
     void forget(const std::string& id) { m_sandboxes.erase(id); }
     /// Nothing half-made stays: a sandbox whose first start failed is forgotten.
     asio::awaitable<void> dropProvisional(std::shared_ptr<Sandbox> sandbox);

@@ -14,6 +14,8 @@
 #include "vm/qcow2.h"
 
 #include <algorithm>
+#include <asio/co_spawn.hpp>
+#include <asio/detached.hpp>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
@@ -93,6 +95,7 @@ asio::awaitable<Result<void>> Sandbox::start(Steps steps)
     const auto self = shared_from_this();
     co_await waitIdle();
     if (m_record.state == SandboxState::Running) {
+        m_idle.touch(std::chrono::steady_clock::now());
         co_return Result<void>();
     }
     if (!nextState(m_record.state, SandboxEvent::StartAsked)) {
@@ -347,6 +350,7 @@ asio::awaitable<void> Sandbox::adopt()
     if (done && m_record.state == SandboxState::Starting) {
         forgetMemory(); // of a resume that its engine did not see to the end
         transition(SandboxEvent::Ready);
+        asio::co_spawn(m_parts.io, applyLimits(), asio::detached);
         co_return;
     }
     const bool endedByItself = !m_vmAlive; // as one whose stop was under way when the engine before ended
@@ -399,6 +403,8 @@ void Sandbox::closeLinks()
     }
     m_keyedServices.clear();
     m_blockedHosts.clear();
+    m_usage.reset();
+    m_warnings.clear();
 }
 
 void Sandbox::clearSockets()

@@ -3,6 +3,9 @@
 
 #include "engine/engine_parts.h"
 #include "engine/guest_link.h"
+#include "engine/guest_usage.h"
+#include "engine/idle_tracker.h"
+#include "engine/limits_change.h"
 #include "engine/proxy_link.h"
 #include "engine/sandbox_sync.h"
 #include "engine/snapshot_store.h"
@@ -77,6 +80,14 @@ public:
     /// The agent's command for these arguments, with the arguments of its creation before them.
     Result<std::vector<std::string>> launchCommand(const std::vector<std::string>& arguments) const;
 
+    /// Other limits, at once where that can be, else from the next start on. Sentences say what does not hold yet.
+    asio::awaitable<Result<std::vector<std::string>>> change(LimitsChange change);
+    /// Asks a running guest what it uses, warns of limits it came up against, and puts it away when it was not used for long enough.
+    asio::awaitable<void> look();
+    /// While one lives somebody is attached.
+    std::shared_ptr<void> use();
+    bool isInUse() const { return m_attached > 0; }
+
     /// A key for this run only; empty takes it away. Kept in locked memory until the sandbox stops.
     void setRunKey(const std::string& service, SecretBuffer key);
     asio::awaitable<void> refreshStoredKeys();
@@ -133,6 +144,13 @@ private:
     void forgetRunKeys();
     Result<void> needControl() const;
     asio::awaitable<void> takeScopes();
+    asio::awaitable<void> applyLimits();
+    asio::awaitable<void> shareHost();
+    asio::awaitable<Result<void>> tellLimits();
+    asio::awaitable<void> putAway(std::string how, double minutes);
+    nlohmann::json guestLimits() const;
+    nlohmann::json limitsJson() const;
+    void takeUsage(const GuestUsage& now);
     void transition(SandboxEvent event);
     void failWith(const Error& error);
     Result<void> save();
@@ -159,6 +177,13 @@ private:
     std::string m_lostMemory; ///< goes into the notice of the start that follows
     std::string m_notice; ///< what the user should know of the last start, as a sentence
     std::string m_limits; ///< which limits hold for its processes, as a sentence
+    std::string m_vmScope; ///< the systemd scope of its QEMU; empty: it has none
+    bool m_isTied = false; ///< its QEMU is tied to some of the host's CPUs
+    std::optional<GuestUsage> m_usage; ///< as last told, of this run
+    std::vector<LimitWarning> m_warnings;
+    IdleTracker m_idle;
+    int m_attached = 0;
+    bool m_isLooking = false;
     bool m_busy = false;
     bool m_vmAlive = false;
     std::shared_ptr<bool> m_stopTrying;

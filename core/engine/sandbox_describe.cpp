@@ -32,6 +32,10 @@ json Sandbox::describe() const
                               {"guestPath", api::encodePath(workspace.inside().native())},
                               {"readOnly", workspace.readOnly}});
     }
+    json warnings = json::array();
+    for (const LimitWarning& warning : m_warnings) {
+        warnings.push_back(warning.text);
+    }
     return json{{"id", m_record.id},
                 {"name", m_record.name},
                 {"agent", m_record.agent},
@@ -43,6 +47,10 @@ json Sandbox::describe() const
                 {"createdAt", m_record.createdAt},
                 {"cpus", m_record.cpus},
                 {"memoryMiB", m_record.memoryMiB},
+                {"diskGiB", m_record.diskGiB},
+                {"service", m_record.isService},
+                {"pausedByItself", m_record.pausedByItself},
+                {"warnings", warnings},
                 {"launchCommand", "coldframe run " + quotedForShell(m_record.name)},
                 {"image", m_record.ownImage.empty() ? std::string() : m_parts.ownImages.nameOf(m_record.ownImage)},
                 {"isBuilder", m_record.isBuilder},
@@ -65,7 +73,12 @@ json Sandbox::inspect() const
     all["policy"] = json::parse(policy::toJson(effectivePolicy()));
     all["vm"] = {{"uuid", m_record.uuid}, {"generation", m_record.generation}, {"consoleLog", (folder() / "console.log").string()}};
     all["syncs"] = m_sync.statusJson();
-    all["limits"] = m_limits.empty() ? vm::describeLimits().text : m_limits;
+    all["limits"] = limitsJson();
+    all["limitsText"] = m_limits.empty() ? vm::describeLimits().text : m_limits;
+    all["usage"] = m_usage ? usageJson(*m_usage) : json();
+    all["processes"] = m_record.processes;
+    all["openFiles"] = m_record.openFiles;
+    all["idle"] = {{"when", m_record.whenIdle}, {"minutes", m_record.idleMinutes}};
     all["keyServices"] = m_keyedServices;
     return all;
 }

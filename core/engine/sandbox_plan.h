@@ -34,6 +34,7 @@ struct Sandbox::Plan
     std::optional<image::Template> warm{}; ///< to be restored from
     bool isResume = false;                 ///< its own memory, saved by a pause, comes back
     bool freshDisk = false;
+    bool ofMemory = false; ///< the machine is that of a saved memory, whatever its limits are now
     bool isTrial = false; ///< the first boot with KVM on this host
 };
 

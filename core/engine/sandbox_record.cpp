@@ -105,6 +105,14 @@ std::string recordToJson(const SandboxRecord& r)
                 {"cpus", r.cpus},
                 {"memoryMiB", r.memoryMiB},
                 {"diskGiB", r.diskGiB},
+                {"processes", r.processes},
+                {"openFiles", r.openFiles},
+                {"service", r.isService},
+                {"whenIdle", r.whenIdle},
+                {"idleMinutes", r.idleMinutes},
+                {"pausedByItself", r.pausedByItself},
+                {"machineCpus", r.machineCpus},
+                {"machineMemoryMiB", r.machineMemoryMiB},
                 {"policy", rulesToJson(r)},
                 {"createdAt", r.createdAt},
                 {"diskId", r.diskId},
@@ -160,6 +168,14 @@ Result<SandboxRecord> recordFromJson(const std::string& text)
         r.cpus = j.at("cpus");
         r.memoryMiB = j.at("memoryMiB");
         r.diskGiB = j.at("diskGiB");
+        r.processes = j.value("processes", 0);
+        r.openFiles = j.value("openFiles", 0);
+        r.isService = j.value("service", false);
+        r.whenIdle = j.value("whenIdle", "");
+        r.idleMinutes = j.value("idleMinutes", 0.0);
+        r.pausedByItself = j.value("pausedByItself", false);
+        r.machineCpus = j.value("machineCpus", 0);
+        r.machineMemoryMiB = j.value("machineMemoryMiB", 0);
         COLDFRAME_TRY(policy::PolicySet set, policy::policyFromJson(j.at("policy").dump()));
         r.mode = set.mode;
         r.rules = std::move(set.rules);

@@ -39,6 +39,12 @@ struct SandboxRecord
     int cpus = 0;       ///< 0 = what suits the machine
     int memoryMiB = 2048;
     int diskGiB = 40;
+    int processes = 0;  ///< that the user's programs inside may be at a time; 0 = what suits the memory
+    int openFiles = 0;  ///< of each program inside; 0 = the usual number
+    bool isService = false;          ///< never stopped or paused for want of use
+    std::string whenIdle;            ///< "nothing", "pause", "stop"; empty: as the settings say
+    double idleMinutes = 0;          ///< until that happens; 0: as the settings say
+    bool pausedByItself = false;     ///< paused for want of use, not by the user
     policy::Mode mode = policy::Mode::Balanced;
     std::vector<policy::Rule> rules; ///< scope Sandbox (session rules are never stored)
     std::string createdAt;           ///< RFC 3339
@@ -57,6 +63,8 @@ struct SandboxRecord
     std::string guestName;           ///< the host name that the guest has
     DiskIdentity previousDisk;       ///< the one before the last reset, which can be brought back; diskId empty: none
     std::string machineKey;          ///< of the microVM as last started: what a memory saved of it needs to come back (vm::templateKey())
+    int machineCpus = 0;             ///< of the microVM as last started, which may be larger than the limit; 0: as the limit
+    int machineMemoryMiB = 0;        ///< the same for its memory: the balloon takes the difference
     std::uint32_t hostTscKhz = 0;    ///< its guest was calibrated with; 0 with KVM
     std::string pausedDisk;          ///< diskStamp() or stampUntilReboot() when the memory beside it was saved; empty: no memory is saved
     bool reducedIsolation = false;   ///< started under emulation

@@ -111,6 +111,7 @@ asio::awaitable<Result<Snapshot>> Sandbox::takeSnapshot(SnapshotWish wish, Steps
 asio::awaitable<Result<void>> Sandbox::changeLayer(Snapshot& snapshot)
 {
     Plan plan;
+    plan.ofMemory = m_record.state == SandboxState::Pausing;
     const Steps quietly;
     Result<void> done = co_await describeMachine(quietly, plan);
     if (done) {
@@ -179,6 +180,11 @@ asio::awaitable<Result<void>> Sandbox::standOn(Snapshot snapshot, bool withMemor
     m_record.agentLayer = snapshot.agentLayer;
     m_record.snapshotId = snapshot.id;
     Plan plan;
+    plan.ofMemory = withMemory && snapshot.hasMemory;
+    if (plan.ofMemory) {
+        m_record.machineCpus = snapshot.cpus;
+        m_record.machineMemoryMiB = snapshot.memoryMiB;
+    }
     const Steps quietly;
     Result<void> done = co_await describeMachine(quietly, plan);
     if (done) {
@@ -240,6 +246,11 @@ SandboxRecord Sandbox::forkRecord(const Snapshot& snapshot) const
     fork.cpus = m_record.cpus;
     fork.memoryMiB = m_record.memoryMiB;
     fork.diskGiB = m_record.diskGiB;
+    fork.processes = m_record.processes;
+    fork.openFiles = m_record.openFiles;
+    fork.isService = m_record.isService;
+    fork.whenIdle = m_record.whenIdle;
+    fork.idleMinutes = m_record.idleMinutes;
     fork.mode = m_record.mode;
     fork.rules = m_record.rules;
     fork.originSnapshot = m_record.originSnapshot;

@@ -94,7 +94,10 @@ asio::awaitable<Result<void>> Sandbox::bringUp(Steps steps)
         done = co_await connectProxy(); // it ended while the rest came up
     }
     if (done && m_record.state == SandboxState::Starting) {
+        m_record.pausedByItself = false;
         transition(SandboxEvent::Ready);
+        m_idle.touch(std::chrono::steady_clock::now());
+        asio::co_spawn(m_parts.io, applyLimits(), asio::detached);
         if (plan.freshDisk && !plan.warm && m_record.snapshotId.empty()) {
             m_parts.warmStart.want(plan.shape);
         }
@@ -162,7 +165,10 @@ asio::awaitable<Result<void>> Sandbox::describeMachine(const Steps& steps, Plan&
     }
     const vm::AccelerationDecision acceleration = m_parts.acceleration();
     plan.isTrial = acceleration.isTrial;
-    plan.shape = {*image, m_record.agentLayer, m_record.memoryMiB, m_record.cpus, m_record.diskGiB, acceleration.acceleration};
+    const bool ofMemory = plan.ofMemory || !m_record.pausedDisk.empty();
+    const int memoryMiB = ofMemory && m_record.machineMemoryMiB > 0 ? m_record.machineMemoryMiB : m_record.memoryMiB;
+    const int cpus = ofMemory && m_record.machineCpus > 0 ? m_record.machineCpus : m_record.cpus;
+    plan.shape = {*image, m_record.agentLayer, memoryMiB, cpus, m_record.diskGiB, acceleration.acceleration};
     if (m_record.agentLayer.empty()) {
         auto makeSlot = [&warmStart = m_parts.warmStart] { return warmStart.emptySlot(); };
         Result<std::filesystem::path> slot = co_await onPool(m_parts.pool, std::move(makeSlot));
@@ -211,6 +217,16 @@ asio::awaitable<Result<void>> Sandbox::prepareDisk(const Steps& steps, Plan& pla
         if (m_record.snapshotId.empty()) {
             m_record.templateId.clear();
             plan.warm = co_await m_parts.warmStart.find(plan.shape);
+            if (!plan.warm && plan.shape.memoryMiB < MachineShape{}.memoryMiB) {
+                // The template of the usual size is there most of the time; its balloon takes what is too much (applyLimits).
+                MachineShape larger = plan.shape;
+                larger.memoryMiB = MachineShape{}.memoryMiB;
+                plan.warm = co_await m_parts.warmStart.find(larger);
+                if (plan.warm) {
+                    plan.shape = larger;
+                    plan.machine = machineOf(larger);
+                }
+            }
         }
         co_return co_await makeDisk(plan);
     }
@@ -226,6 +242,15 @@ asio::awaitable<Result<void>> Sandbox::prepareDisk(const Steps& steps, Plan& pla
             m_notice = "What ran in " + m_record.name + " when it was paused is lost: " + why;
             logWarning("sandbox " + m_record.name, m_notice);
             forgetMemory();
+        }
+    }
+    if (!plan.isResume) {
+        auto grow = [disk = diskFile(), size = plan.shape.diskBytes()] {
+            SystemProcessRunner runner;
+            return vm::growOverlay(runner, disk, size);
+        };
+        if (auto grown = co_await onPool(m_parts.pool, std::move(grow)); !grown) {
+            co_return grown;
         }
     }
     if (!m_record.cleanStop) {
@@ -320,6 +345,8 @@ asio::awaitable<Result<void>> Sandbox::bootAndConnect(const Steps& steps, Plan& 
     setSockets(machine, socketFolder());
     m_record.reducedIsolation = emulated;
     m_record.hostTscKhz = machine.hostTscKhz;
+    m_record.machineMemoryMiB = static_cast<int>(machine.memoryMiB);
+    m_record.machineCpus = static_cast<int>(machine.vcpus);
     if (auto identified = co_await identify(plan); !identified) {
         co_return identified;
     }
@@ -434,6 +461,7 @@ asio::awaitable<Result<void>> Sandbox::setUpGuest()
                      {"environment", plan->environment},
                      {"workspaces", workspaces},
                      {"files", files},
+                     {"limits", guestLimits()},
                      {"dockerAtStart", false}};
     auto answer = co_await m_control->request("POST", "/setup", setup.dump(), 60s);
     // Set up already: it was paused, or is taken over from an engine that ended before it could say this.

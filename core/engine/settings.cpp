@@ -2,6 +2,7 @@
 #include "engine/settings.h"
 
 #include "base/file.h"
+#include "engine/limits_change.h"
 #include "vm/acceleration.h"
 
 #include <algorithm>
@@ -37,6 +38,9 @@ Result<Settings> read(const json& j, Settings settings)
     COLDFRAME_TRY([[maybe_unused]] policy::Mode mode, policy::modeFromName(settings.defaultMode));
     settings.warmStart = j.value("warmStart", settings.warmStart);
     settings.idleMinutes = j.value("idleMinutes", settings.idleMinutes);
+    settings.whenIdle = j.value("whenIdle", settings.whenIdle);
+    settings.whenIdleMinutes = j.value("whenIdleMinutes", settings.whenIdleMinutes);
+    COLDFRAME_CHECK(checkIdleRule(settings.whenIdle, settings.whenIdleMinutes));
     if (j.contains("upstreamCaFiles")) {
         settings.upstreamCaFiles = j.at("upstreamCaFiles").get<std::vector<std::string>>();
         for (const std::string& file : settings.upstreamCaFiles) {
@@ -80,6 +84,8 @@ std::string settingsToJson(const Settings& s)
                 {"bypassHosts", s.bypassHosts},
                 {"defaultMode", s.defaultMode},
                 {"warmStart", s.warmStart},
+                {"whenIdle", s.whenIdle},
+                {"whenIdleMinutes", s.whenIdleMinutes},
                 {"idleMinutes", s.idleMinutes}}
         .dump(2);
 }
@@ -90,7 +96,7 @@ Result<Settings> settingsFromJson(const std::string& text, const Settings& base)
         const json j = json::parse(text);
         static const std::vector<std::string> known = {"version",         "acceleration", "consentToEmulation", "hostMappings",
                                                        "upstreamCaFiles", "bypassHosts",  "defaultMode",        "idleMinutes",
-                                                       "warmStart"};
+                                                       "warmStart",       "whenIdle",     "whenIdleMinutes"};
         for (const auto& [key, value] : j.items()) {
             if (std::find(known.begin(), known.end(), key) == known.end()) {
                 return fail(ErrorCode::InvalidArgument, "There is no setting named \"" + key + "\".");

@@ -20,6 +20,8 @@ struct Settings
     std::vector<std::string> bypassHosts;
     std::string defaultMode = "balanced"; ///< for sandboxes made without network flags
     bool warmStart = true;                ///< sandboxes start from a saved template of the booted guest
+    std::string whenIdle = "nothing";     ///< what becomes of a sandbox that nobody and nothing uses: nothing | pause | stop
+    double whenIdleMinutes = 30;          ///< after this time without use; at least 0.1
     int idleMinutes = 5;                  ///< the engine leaves after this time with nothing to do; 0 = never
 };
 

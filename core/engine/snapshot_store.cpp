@@ -48,8 +48,8 @@ Snapshot snapshotOf(const SandboxRecord& record)
     snapshot.templateId = record.templateId;
     snapshot.parent = record.snapshotId;
     snapshot.agentLayer = record.agentLayer;
-    snapshot.cpus = record.cpus;
-    snapshot.memoryMiB = record.memoryMiB;
+    snapshot.cpus = record.machineCpus > 0 ? record.machineCpus : record.cpus;
+    snapshot.memoryMiB = record.machineMemoryMiB > 0 ? record.machineMemoryMiB : record.memoryMiB;
     snapshot.diskGiB = record.diskGiB;
     snapshot.machineKey = record.machineKey;
     snapshot.hostTscKhz = record.hostTscKhz;
@@ -272,7 +272,7 @@ void SnapshotStore::repair(const std::set<std::string>& pinned) const
     }
 }
 
-std::uintmax_t SnapshotStore::prune(const std::set<std::string>& pinned) const
+std::vector<Snapshot> SnapshotStore::unused(const std::set<std::string>& pinned) const
 {
     std::set<std::string> kept = pinned;
     std::vector<Snapshot> all = list();
@@ -284,11 +284,14 @@ std::uintmax_t SnapshotStore::prune(const std::set<std::string>& pinned) const
             grew = (isKept && !snapshot.parent.empty() && kept.insert(snapshot.parent).second) || grew;
         }
     }
+    std::erase_if(all, [&kept](const Snapshot& snapshot) { return kept.contains(snapshot.id); });
+    return all;
+}
+
+std::uintmax_t SnapshotStore::prune(const std::set<std::string>& pinned) const
+{
     std::uintmax_t bytes = 0;
-    for (const Snapshot& snapshot : all) {
-        if (kept.contains(snapshot.id)) {
-            continue;
-        }
+    for (const Snapshot& snapshot : unused(pinned)) {
         std::error_code ignored;
         for (const fs::path& file : {diskOf(snapshot.id), memoryOf(snapshot.id)}) {
             const auto size = fs::file_size(file, ignored);

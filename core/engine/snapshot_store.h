@@ -76,6 +76,8 @@ public:
     Result<std::vector<Snapshot>> chain(const std::string& id) const;
     /// A name that is free and valid.
     Result<void> checkName(const std::string& name) const;
+    /// Those that prune() would remove.
+    std::vector<Snapshot> unused(const std::set<std::string>& pinned) const;
     /// Takes the name away; what nothing stands on goes with prune().
     Result<void> forgetName(const std::string& id) const;
 

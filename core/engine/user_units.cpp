@@ -85,6 +85,24 @@ void registerTypes()
 
 UnitProperty property(const char* name, const QVariant& value) { return {QLatin1String(name), QDBusVariant(value)}; }
 
+QList<UnitProperty> limitsOf(const ScopeRequest& request)
+{
+    QList<UnitProperty> properties;
+    if (request.cpuPercent > 0) {
+        properties.append(property("CPUQuotaPerSecUSec", QVariant::fromValue<quint64>(request.cpuPercent * kMicrosecondsPerPercent)));
+    }
+    if (request.memoryMiB > 0) {
+        properties.append(property("MemoryMax", QVariant::fromValue<quint64>(request.memoryMiB << 20)));
+    }
+    if (request.memoryHighMiB > 0) {
+        properties.append(property("MemoryHigh", QVariant::fromValue<quint64>(request.memoryHighMiB << 20)));
+    }
+    if (request.tasks > 0) {
+        properties.append(property("TasksMax", QVariant::fromValue<quint64>(request.tasks)));
+    }
+    return properties;
+}
+
 QList<UnitProperty> propertiesOf(const ScopeRequest& request)
 {
     QList<uint> processes;
@@ -95,16 +113,7 @@ QList<UnitProperty> propertiesOf(const ScopeRequest& request)
                                    property("PIDs", QVariant::fromValue(processes)),
                                    // An ended scope is forgotten even when its processes failed.
                                    property("CollectMode", QStringLiteral("inactive-or-failed"))};
-    if (request.cpuPercent > 0) {
-        properties.append(property("CPUQuotaPerSecUSec", QVariant::fromValue<quint64>(request.cpuPercent * kMicrosecondsPerPercent)));
-    }
-    if (request.memoryMiB > 0) {
-        properties.append(property("MemoryMax", QVariant::fromValue<quint64>(request.memoryMiB << 20)));
-    }
-    if (request.tasks > 0) {
-        properties.append(property("TasksMax", QVariant::fromValue<quint64>(request.tasks)));
-    }
-    return properties;
+    return properties + limitsOf(request);
 }
 
 /// A connection of its own: any thread may use it, and a bus that went away does not stay cached.
@@ -128,7 +137,10 @@ private:
 
 } // namespace
 
-Result<void> startScope(const ScopeRequest& request)
+namespace {
+
+/// Asks systemd's user manager.
+Result<void> ask(const char* method, const QList<QVariant>& arguments, const std::string& what)
 {
     registerTypes();
     const SessionBus bus;
@@ -138,9 +150,8 @@ Result<void> startScope(const ScopeRequest& request)
     }
     QDBusMessage call = QDBusMessage::createMethodCall(
         QStringLiteral("org.freedesktop.systemd1"), QStringLiteral("/org/freedesktop/systemd1"),
-        QStringLiteral("org.freedesktop.systemd1.Manager"), QStringLiteral("StartTransientUnit"));
-    call.setArguments({QString::fromStdString(request.name + ".scope"), QStringLiteral("fail"),
-                       QVariant::fromValue(propertiesOf(request)), QVariant::fromValue(QList<AuxiliaryUnit>())});
+        QStringLiteral("org.freedesktop.systemd1.Manager"), QLatin1String(method));
+    call.setArguments(arguments);
     const QDBusMessage reply = bus.connection().call(call, QDBus::Block, kAnswerWithin);
     if (reply.type() == QDBusMessage::ReplyMessage) {
         return {};
@@ -152,7 +163,26 @@ Result<void> startScope(const ScopeRequest& request)
     if (isAbsent) {
         return fail(ErrorCode::Unavailable, noManager, detail);
     }
-    return fail(ErrorCode::Io, "systemd did not put the processes of " + request.description + " under limits.", detail);
+    return fail(ErrorCode::Io, "systemd did not put the processes of " + what + " under limits.", detail);
+}
+
+QString unitName(const ScopeRequest& request) { return QString::fromStdString(request.name + ".scope"); }
+
+} // namespace
+
+Result<void> startScope(const ScopeRequest& request)
+{
+    registerTypes();
+    return ask("StartTransientUnit",
+               {unitName(request), QStringLiteral("fail"), QVariant::fromValue(propertiesOf(request)), QVariant::fromValue(QList<AuxiliaryUnit>())},
+               request.description);
+}
+
+Result<void> changeScope(const ScopeRequest& request)
+{
+    registerTypes();
+    const bool onlyWhileItLives = true; // "runtime" of SetUnitProperties
+    return ask("SetUnitProperties", {unitName(request), onlyWhileItLives, QVariant::fromValue(limitsOf(request))}, request.description);
 }
 
 bool sharesControlGroup(pid_t process)

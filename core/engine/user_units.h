@@ -19,12 +19,16 @@ struct ScopeRequest
     unsigned cpuPercent = 0; ///< of one CPU
     std::uint64_t memoryMiB = 0;
     std::uint64_t tasks = 0; ///< processes and threads
+    std::uint64_t memoryHighMiB = 0; ///< above it the kernel takes memory back, but ends nothing
 };
 
 /// Moves the processes into a transient scope of the user's systemd manager (org.freedesktop.systemd1.Manager,
 /// StartTransientUnit), so that they neither end with the unit of whoever started them nor go beyond the limits
 /// (HAZARDS 8, 19). Unavailable where no user manager is on the session bus. Blocking, up to 5 s; any thread.
 Result<void> startScope(const ScopeRequest& request);
+
+/// Changes the limits of a scope that startScope() made; its processes and what is 0 stay as they are. Blocking, up to 5 s.
+Result<void> changeScope(const ScopeRequest& request);
 
 /// Whether a process is in the same control group as this one.
 bool sharesControlGroup(pid_t process);

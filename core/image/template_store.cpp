@@ -187,15 +187,31 @@ std::vector<std::string> TemplateStore::removeOf(const std::string& baseId)
     return removed;
 }
 
+std::vector<std::string> TemplateStore::unused(const std::set<std::string>& pinned, const std::set<std::string>& basesInUse)
+{
+    std::vector<std::string> found;
+    std::set<std::string> newest;
+    for (const std::string& name : names("template-")) {
+        const auto whole = read(name, true);
+        const bool isUseful = whole && basesInUse.contains(whole->baseId) && newest.insert(keyOf(name)).second;
+        if (!isUseful && !pinned.contains(name)) {
+            found.push_back(name);
+        }
+    }
+    return found;
+}
+
+bool TemplateStore::remove(const std::string& id)
+{
+    std::error_code error;
+    return id.starts_with("template-") && id.find('/') == std::string::npos && fs::remove_all(m_images / id, error) > 0 && !error;
+}
+
 std::vector<std::string> TemplateStore::prune(const std::set<std::string>& pinned, const std::set<std::string>& basesInUse)
 {
     std::vector<std::string> removed;
-    std::set<std::string> newest;
-    for (const std::string& name : names("template-")) {
-        const auto found = read(name, true);
-        const bool isUseful = found && basesInUse.contains(found->baseId) && newest.insert(keyOf(name)).second;
-        std::error_code error;
-        if (!isUseful && !pinned.contains(name) && fs::remove_all(m_images / name, error) > 0 && !error) {
+    for (const std::string& name : unused(pinned, basesInUse)) {
+        if (remove(name)) {
             removed.push_back(name);
         }
     }

@@ -65,6 +65,12 @@ public:
     /// Returns what was removed.
     std::vector<std::string> prune(const std::set<std::string>& pinned, const std::set<std::string>& basesInUse);
 
+    /// What prune() would remove.
+    std::vector<std::string> unused(const std::set<std::string>& pinned, const std::set<std::string>& basesInUse);
+    std::filesystem::path folderOf(const std::string& id) const { return m_images / id; }
+    /// One that nothing stands on. Whether it is gone now.
+    bool remove(const std::string& id);
+
     /// Removes those made from an image that nothing uses any more. Returns what was removed.
     std::vector<std::string> removeOf(const std::string& baseId);
 

@@ -84,6 +84,10 @@ public:
     /// Corrupt when the file is not a save image that we know.
     virtual Result<void> restore(const MachineDescription& machine, const std::filesystem::path& file) = 0;
 
+    /// How much memory its guest may have from now on, by the balloon: at most what it was started with. The guest gives pages
+    /// back in its own time, and only as long as its kernel plays along; the machine's size is what binds it.
+    virtual Result<void> setMemory(const std::string& sandboxId, std::uint32_t memoryMiB) = 0;
+
     /// Ends the microVM at once, as by pulling the plug. Success when there is none.
     virtual Result<void> destroy(const std::string& sandboxId) = 0;
 

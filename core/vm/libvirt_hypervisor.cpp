@@ -77,6 +77,7 @@ public:
 
     Result<void> start(const MachineDescription& machine, const std::optional<std::filesystem::path>& memory);
     Result<void> save(const std::string& sandboxId, const std::filesystem::path& file);
+    Result<void> setMemory(const std::string& sandboxId, std::uint32_t memoryMiB);
     Result<void> destroy(const std::string& sandboxId);
     void endConsole(const std::string& sandboxId);
 
@@ -451,6 +452,27 @@ Result<void> LibvirtHypervisor::Impl::save(const std::string& sandboxId, const s
         kSaveLimit);
 }
 
+Result<void> LibvirtHypervisor::Impl::setMemory(const std::string& sandboxId, std::uint32_t memoryMiB)
+{
+    const std::string name = domainName(sandboxId);
+    const std::string owner = m_owner;
+    return withConnection<void>([name, owner, memoryMiB](const LibvirtConnection& usable) -> Result<void> {
+        constexpr std::string_view kWhat = "The sandbox's memory could not be changed";
+        const DomainHandle domain(virDomainLookupByName(usable.get(), name.c_str()));
+        if (!domain) {
+            return tl::unexpected(translateLibvirtFailure(lastLibvirtFailure(), kWhat));
+        }
+        const auto metadata = readMetadata(domain.get());
+        if (!metadata || metadata->owner != owner) {
+            return fail(ErrorCode::NotAllowed, "The microVM “" + name + "” belongs to another Coldframe engine.");
+        }
+        if (virDomainSetMemoryFlags(domain.get(), std::uint64_t{memoryMiB} << 10, VIR_DOMAIN_AFFECT_LIVE) < 0) {
+            return tl::unexpected(translateLibvirtFailure(lastLibvirtFailure(), kWhat));
+        }
+        return {};
+    });
+}
+
 Result<void> LibvirtHypervisor::Impl::destroy(const std::string& sandboxId)
 {
     const std::string name = domainName(sandboxId);
@@ -521,6 +543,11 @@ Result<void> LibvirtHypervisor::save(const std::string& sandboxId, const std::fi
 Result<void> LibvirtHypervisor::restore(const MachineDescription& machine, const std::filesystem::path& file)
 {
     return m_impl->start(machine, file);
+}
+
+Result<void> LibvirtHypervisor::setMemory(const std::string& sandboxId, std::uint32_t memoryMiB)
+{
+    return m_impl->setMemory(sandboxId, memoryMiB);
 }
 
 Result<void> LibvirtHypervisor::destroy(const std::string& sandboxId)

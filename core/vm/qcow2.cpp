@@ -245,6 +245,22 @@ Result<void> ensureEmptyDisk(ProcessRunner& runner, const std::filesystem::path&
     return createDisk(runner, {}, path, virtualSize);
 }
 
+Result<void> growOverlay(ProcessRunner& runner, const std::filesystem::path& path, std::uint64_t virtualSize)
+{
+    COLDFRAME_TRY(const auto header, readQcow2Header(path));
+    if (header.virtualSize >= virtualSize) {
+        return {};
+    }
+    ProcessSpec spec;
+    spec.arguments = {"qemu-img", "resize", "-q", "-f", "qcow2", path.string(), std::to_string(virtualSize)};
+    const auto result = runner.run(spec);
+    if (!result || result->exitCode != 0) {
+        return fail(ErrorCode::Io, "The sandbox's disk “" + path.string() + "” could not be enlarged.",
+                    result ? result->standardError : result.error().message);
+    }
+    return {};
+}
+
 Result<void> verifyDisks(const MachineDescription& machine)
 {
     const auto& chain = machine.backingChain;

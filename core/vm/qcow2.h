@@ -37,6 +37,9 @@ Result<Qcow2Header> readQcow2Header(const std::filesystem::path& path);
 Result<void> createOverlay(ProcessRunner& runner, const std::vector<ReadOnlyDisk>& chain, const std::filesystem::path& path,
                            std::uint64_t virtualSize);
 
+/// Makes an overlay that nobody has open at least so large; the file system in it is the guest's to grow. Blocking.
+Result<void> growOverlay(ProcessRunner& runner, const std::filesystem::path& path, std::uint64_t virtualSize);
+
 /// Creates an empty qcow2 of that size without backing, unless `path` is already one. Blocking.
 Result<void> ensureEmptyDisk(ProcessRunner& runner, const std::filesystem::path& path, std::uint64_t virtualSize);
 

@@ -76,7 +76,8 @@ std::string bootId()
 
 Agent::Agent(asio::io_context& io, Reaper& reaper, AgentOptions options, AgentHooks hooks)
     : m_io(io), m_options(std::move(options)), m_hooks(std::move(hooks)), m_reaper(reaper),
-      m_execs(io, m_reaper, [this](const ExecRequest& request) { return prepareExec(request); })
+      m_execs(io, m_reaper, [this](const ExecRequest& request) { return prepareExec(request); },
+              [this] { return m_options.limits ? m_options.limits->entrance() : UniqueFd(); })
 {
 }
 
@@ -120,6 +121,11 @@ asio::awaitable<void> Agent::control(channel::StreamPtr stream)
         co_await renew(stream);
     } else if (method == "POST" && path == "/exec") {
         co_await m_execs.serve(stream);
+    } else if (method == "GET" && path == "/usage") {
+        const std::string usage = usageJson();
+        co_await answer(stream, "200", usage);
+    } else if (method == "POST" && path == "/limits") {
+        co_await setLimits(stream);
     } else if (method == "GET" && path == "/credentials") {
         const std::string list = Json{{"files", findCredentials(m_options.root)}}.dump(-1, ' ', true, Json::error_handler_t::replace);
         co_await answer(stream, "200", list);
@@ -176,6 +182,38 @@ std::string Agent::statusJson() const
                 {"dockerRunning", m_hooks.isDockerRunning && m_hooks.isDockerRunning()},
                 {"processes", ready ? processCount() : 0}}
         .dump();
+}
+
+std::string Agent::usageJson() const
+{
+    const UserUsage usage = m_options.limits ? m_options.limits->usage() : UserUsage{};
+    const DiskFill disk = diskFill(m_options.root.c_str());
+    return Json{{"cpuMicroseconds", usage.cpuMicroseconds},
+                {"processes", {{"now", usage.processes}, {"most", usage.mostProcesses}, {"refused", usage.refusedProcesses}}},
+                {"memory", {{"bytes", usage.memoryBytes}, {"most", usage.mostMemoryBytes}, {"killed", usage.killedForMemory}}},
+                {"disk", {{"bytes", disk.bytes}, {"freeBytes", disk.freeBytes}}},
+                {"isLimited", m_options.limits && m_options.limits->isMade()},
+                {"cpus", ::sysconf(_SC_NPROCESSORS_ONLN)},
+                {"connections", m_hooks.connections ? m_hooks.connections() : 0},
+                {"running", m_execs.runningCount()}}
+        .dump();
+}
+
+asio::awaitable<void> Agent::setLimits(channel::StreamPtr stream)
+{
+    const auto body = co_await channel::readBody(*stream, 4096);
+    const auto request = body ? parseLimitsRequest(*body) : Result<LimitsRequest>(tl::unexpected(body.error()));
+    if (!request) {
+        co_await answer(stream, request.error());
+        co_return;
+    }
+    if (m_state != State::Ready || !m_options.limits) {
+        co_await answer(stream, "409", "{}");
+        co_return;
+    }
+    m_options.limits->apply(*request);
+    const std::string usage = usageJson();
+    co_await answer(stream, "200", usage);
 }
 
 asio::awaitable<void> Agent::prepare(channel::StreamPtr stream)
@@ -245,6 +283,12 @@ asio::awaitable<void> Agent::setup(channel::StreamPtr stream)
         }
     }
     m_state = State::Ready;
+    if (m_options.limits && !m_watch) {
+        m_options.limits->apply(m_setup->limits);
+        m_watch = std::make_unique<LimitWatch>(m_io, *m_options.limits, [this](const std::string& text) { m_execs.say(text); });
+        m_execs.explainFailuresBy([this] { return m_watch->reason(); });
+        asio::co_spawn(m_io, m_watch->run(), asio::detached);
+    }
     const std::string took = Json{{"filesSeconds", secondsBetween(began, applied)},
                                   {"servicesSeconds", secondsBetween(applied, std::chrono::steady_clock::now())}}
                                  .dump();
@@ -341,6 +385,9 @@ Result<SpawnSpec> Agent::prepareExec(const ExecRequest& request) const
     const auto file = m_options.root / std::filesystem::path(kImageEnvironment).relative_path();
     environment.merge(imageEnvironment(readFile(file, kMaxEnvironmentFile).value_or(""))); // what the engine says goes before
     spec.environment = execEnvironment(spec.account, environment, request.environment);
+    if (m_options.limits) {
+        spec.openFiles = static_cast<long long>(m_options.limits->openFiles());
+    }
     spec.cwd = request.cwd.empty() ? spec.account.home : request.cwd;
     return spec;
 }

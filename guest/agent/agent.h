@@ -3,6 +3,7 @@
 
 #include "channel/connection.h"
 #include "guest/agent/exec_table.h"
+#include "guest/agent/limit_watch.h"
 #include "guest/agent/spawn.h"
 
 #include <asio/awaitable.hpp>
@@ -22,6 +23,7 @@ struct AgentHooks
     /// After /setup did its files and users, before it is answered: the network, Docker.
     std::function<asio::awaitable<Result<void>>(const SetupRequest&, const Account&)> afterSetup;
     std::function<bool()> isDockerRunning;
+    std::function<std::size_t()> connections; ///< that leave the sandbox, being made or open
     /// Before the processes are ended: Docker's containers get their time.
     std::function<asio::awaitable<void>()> beforeShutdown;
 };
@@ -30,6 +32,7 @@ struct AgentOptions
 {
     std::filesystem::path root = "/"; ///< tests: a folder with an etc/passwd
     std::string executable;           ///< this program, for the workspace endpoint
+    UserLimits* limits = nullptr;     ///< of the user's programs; none when null
 };
 
 /// The services of the ports "control" and "bulk" (core/ARCHITECTURE.md, "Ports of a microVM"). On the
@@ -56,17 +59,20 @@ private:
     asio::awaitable<void> shutdown(channel::StreamPtr stream);
     asio::awaitable<void> endSession(channel::StreamPtr stream);
     asio::awaitable<void> trust(channel::StreamPtr stream);
+    asio::awaitable<void> setLimits(channel::StreamPtr stream);
     asio::awaitable<void> syncWorkspace(channel::StreamPtr stream);
     asio::awaitable<void> connectPort(channel::StreamPtr stream);
     Result<SpawnSpec> prepareExec(const ExecRequest& request) const;
     Result<int> startEndpoint(const std::string& workspace);
     std::string statusJson() const;
+    std::string usageJson() const;
 
     asio::io_context& m_io;
     AgentOptions m_options;
     AgentHooks m_hooks;
     Reaper& m_reaper;
     ExecTable m_execs;
+    std::unique_ptr<LimitWatch> m_watch; ///< from /setup on
     State m_state = State::WaitingSetup;
     std::optional<SetupRequest> m_setup;
     std::optional<Account> m_agent;

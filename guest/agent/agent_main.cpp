@@ -44,8 +44,12 @@ void serveSystem()
     const auto bulk = portConnection(io, "org.coldframe.bulk", channel::Role::Server);
     const auto net = portConnection(io, "org.coldframe.net", channel::Role::Client);
     Reaper reaper(io);
-    SandboxServices services(io, reaper, net.get(), kExecutable);
-    Agent agent(io, reaper, AgentOptions{"/", kExecutable}, services.hooks());
+    UserLimits limits;
+    if (const auto made = limits.make(); !made) {
+        logWarning("limits", made.error().message + " " + made.error().detail);
+    }
+    SandboxServices services(io, reaper, net.get(), kExecutable, &limits);
+    Agent agent(io, reaper, AgentOptions{"/", kExecutable, &limits}, services.hooks());
     if (control) {
         asio::co_spawn(io, agent.serveControl(*control), asio::detached);
     }

@@ -55,8 +55,8 @@ asio::awaitable<void> copy(std::shared_ptr<asio::local::stream_protocol::socket>
 
 } // namespace
 
-Docker::Docker(asio::io_context& io, Reaper& reaper, std::string executable)
-    : m_io(io), m_reaper(reaper), m_executable(std::move(executable)), m_acceptor(io), m_changed(io)
+Docker::Docker(asio::io_context& io, Reaper& reaper, std::string executable, UserLimits* limits)
+    : m_io(io), m_reaper(reaper), m_executable(std::move(executable)), m_limits(limits), m_acceptor(io), m_changed(io)
 {
 }
 
@@ -139,6 +139,15 @@ Result<void> Docker::startDaemon()
     const UniqueFd log(::open("/var/log/dockerd.log", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
     SpawnSpec spec;
     spec.argv = {kDockerDaemon, "-H", std::string("unix://") + kDaemonSocket};
+    UniqueFd group;
+    if (m_limits && m_limits->isMade()) {
+        group = m_limits->entrance();
+        spec.controlGroup = group.get();
+        // Given in both places it would not start at all.
+        if (readFile("/etc/docker/daemon.json", 1u << 20).value_or("").find("cgroup-parent") == std::string::npos) {
+            spec.argv.insert(spec.argv.end(), {"--cgroup-parent", UserLimits::kDockerParent});
+        }
+    }
     spec.environment = trustEnvironment(kCaBundle);
     spec.environment["PATH"] =
         std::string(kShims) + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

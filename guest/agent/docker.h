@@ -4,6 +4,7 @@
 #include "base/result.h"
 #include "guest/agent/event.h"
 #include "guest/agent/spawn.h"
+#include "guest/agent/user_limits.h"
 
 #include <asio/awaitable.hpp>
 #include <asio/local/stream_protocol.hpp>
@@ -20,7 +21,8 @@ inline constexpr const char* kDockerDaemon = "/usr/sbin/dockerd";
 class Docker
 {
 public:
-    Docker(asio::io_context& io, Reaper& reaper, std::string executable);
+    /// `limits` may be null: Docker and its containers are not limited then.
+    Docker(asio::io_context& io, Reaper& reaper, std::string executable, UserLimits* limits);
     /// Opens the socket for the group docker.
     Result<void> listen();
     /// Starts dockerd now, in the background.
@@ -40,6 +42,7 @@ private:
     asio::io_context& m_io;
     Reaper& m_reaper;
     std::string m_executable;
+    UserLimits* m_limits;
     asio::local::stream_protocol::acceptor m_acceptor;
     Event m_changed;
     pid_t m_pid = -1;

@@ -180,10 +180,32 @@ asio::awaitable<void> ExecSession::conclude(std::shared_ptr<ExecSession> self)
             (*descriptor)->close(ignored);
         }
     }
+    self->explainFailure();
     self->m_ended = true;
     self->m_changed.notify();
     self->m_inputReady.notify();
     self->m_room.notify();
+}
+
+void ExecSession::explainFailure()
+{
+    const ExecExit how = exit();
+    const std::string reason = !m_tty && m_reason && (how.exitCode != 0 || how.signal != 0) ? m_reason() : std::string();
+    if (!reason.empty()) {
+        m_ring.append(ExecFrameType::Stderr, "coldframe: " + reason + "\n");
+    }
+}
+
+void ExecSession::say(const std::string& text)
+{
+    // In the middle of an escape sequence, or over a full-screen program, it would do harm.
+    if (!m_screen || m_ended || m_screen->modes().alternateScreen || m_screen->unfinishedBytes() > 0) {
+        return;
+    }
+    const std::string line = "\r\n\x1b[7m coldframe \x1b[0m " + text + "\r\n";
+    m_ring.append(ExecFrameType::Stdout, line);
+    m_screen->feed(line);
+    m_changed.notify();
 }
 
 void ExecSession::apply(const ExecFrame& frame)

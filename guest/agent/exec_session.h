@@ -11,6 +11,7 @@
 #include "terminal/terminal.h"
 
 #include <asio/posix/stream_descriptor.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,6 +43,12 @@ public:
     /// As when a terminal is closed for good: hang-up, then, two seconds later, the end. Nobody needs to fetch the status.
     asio::awaitable<void> end();
 
+    /// Why a program may have failed, as a sentence, or nothing.
+    using Remark = std::function<std::string()>;
+    void explainFailureBy(Remark reason) { m_reason = std::move(reason); }
+    /// A line beside the program's own output, where that is lines on a terminal.
+    void say(const std::string& text);
+
     bool hasTerminal() const { return m_tty; }
     /// It goes on without a viewer.
     bool isKept() const { return m_keepOpen; }
@@ -65,6 +72,7 @@ private:
     static asio::awaitable<void> conclude(std::shared_ptr<ExecSession> self);
     static asio::awaitable<void> endGroup(std::shared_ptr<ExecSession> self, int signal);
     void makeScreen(int rows, int columns);
+    void explainFailure();
     void apply(const ExecFrame& frame);
     void setSize(int rows, int columns);
     void signalForeground(int signal);
@@ -97,6 +105,7 @@ private:
     OutputRing m_ring;
     std::unique_ptr<terminal::Terminal> m_screen; ///< with a terminal: what its viewers see
     std::string m_title;
+    Remark m_reason;
     std::string m_pendingInput;
     bool m_inputEnded = false;
     std::vector<ViewerPtr> m_viewers; ///< the oldest first

@@ -68,7 +68,10 @@ Result<ExecTable::Found> ExecTable::findOrStart(const std::string& header)
     }
     COLDFRAME_CHECK(makeRoom());
     COLDFRAME_TRY(SpawnSpec spec, m_prepare(request));
+    const UniqueFd group = m_entrance ? m_entrance() : UniqueFd();
+    spec.controlGroup = group.get();
     COLDFRAME_TRY(auto session, ExecSession::start(m_io, m_reaper, request, std::move(spec)));
+    session->explainFailureBy(m_reason);
     m_entries[request.id] = {session, ++m_started, request.label, request.isAgent, std::chrono::steady_clock::now()};
     return Found{session, how};
 }
@@ -108,6 +111,19 @@ std::string ExecTable::listJson() const
                         {"signal", session.hasEnded() ? exit.signal : 0}});
     }
     return nlohmann::json{{"sessions", list}}.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+}
+
+std::size_t ExecTable::runningCount() const
+{
+    return static_cast<std::size_t>(
+        std::count_if(m_entries.begin(), m_entries.end(), [](const auto& entry) { return !entry.second.session->hasEnded(); }));
+}
+
+void ExecTable::say(const std::string& text)
+{
+    for (const auto& [id, entry] : m_entries) {
+        entry.session->say(text);
+    }
 }
 
 asio::awaitable<Result<void>> ExecTable::end(std::string id)

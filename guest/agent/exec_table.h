@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "base/unique_fd.h"
 #include "guest/agent/exec_session.h"
 
 #include <functional>
@@ -21,8 +22,11 @@ public:
     /// What the agent adds to a request: account, environment, working folder; or why nothing may start now.
     using Prepare = std::function<Result<SpawnSpec>(const ExecRequest&)>;
 
-    ExecTable(asio::io_context& io, Reaper& reaper, Prepare prepare)
-        : m_io(io), m_reaper(reaper), m_prepare(std::move(prepare))
+    /// The control group that a program joins (SpawnSpec::controlGroup), opened; may give none.
+    using Entrance = std::function<UniqueFd()>;
+
+    ExecTable(asio::io_context& io, Reaper& reaper, Prepare prepare, Entrance entrance)
+        : m_io(io), m_reaper(reaper), m_prepare(std::move(prepare)), m_entrance(std::move(entrance))
     {
     }
 
@@ -33,6 +37,12 @@ public:
     asio::awaitable<void> serveAttach(channel::StreamPtr stream);
     /// The sessions as JSON: those that go on without a viewer, and those of them that ended and whose status nobody fetched.
     std::string listJson() const;
+    /// Programs that run.
+    std::size_t runningCount() const;
+    /// A line of the sandbox itself, on every terminal that shows lines (and not a program's full screen).
+    void say(const std::string& text);
+    /// What a program without a terminal is told on its standard error when it fails; may give nothing.
+    void explainFailuresBy(ExecSession::Remark reason) { m_reason = std::move(reason); }
     /// Ends one; returns when it has. NotFound for an id that is not there.
     asio::awaitable<Result<void>> end(std::string id);
 
@@ -59,6 +69,8 @@ private:
     asio::io_context& m_io;
     Reaper& m_reaper;
     Prepare m_prepare;
+    Entrance m_entrance;
+    ExecSession::Remark m_reason;
     std::map<std::string, Entry> m_entries;
     std::uint64_t m_started = 0;
 };

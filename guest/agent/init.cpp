@@ -150,11 +150,7 @@ void mountSystem()
     ::chmod("/tmp", 01777);
     ::mkdir("/var/tmp", 01777);
     ::chmod("/var/tmp", 01777);
-    if (::mount("cgroup2", "/sys/fs/cgroup", "cgroup2", kQuiet, "") == 0) {
-        // Docker needs the controllers below the root, and no process may sit beside a controlled sub-tree.
-        (void)writeAll(UniqueFd(::open("/sys/fs/cgroup/cgroup.subtree_control", O_WRONLY | O_CLOEXEC)).get(),
-                       "+cpu +memory +pids +io");
-    }
+    mountAt("cgroup2", "/sys/fs/cgroup", "cgroup2", kQuiet);
     for (const auto& [name, target] : {std::pair{"/dev/fd", "/proc/self/fd"},
                                        {"/dev/stdin", "/proc/self/fd/0"},
                                        {"/dev/stdout", "/proc/self/fd/1"},

@@ -46,6 +46,18 @@ std::string refusal(const std::string& status, const std::string& body)
            std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
+class Counted
+{
+public:
+    explicit Counted(std::size_t& number) : m_number(number) { ++m_number; }
+    ~Counted() { --m_number; }
+    Counted(const Counted&) = delete;
+    Counted& operator=(const Counted&) = delete;
+
+private:
+    std::size_t& m_number;
+};
+
 } // namespace
 
 Result<ProxyRequest> parseProxyRequest(std::string_view head)
@@ -196,6 +208,7 @@ Result<channel::StreamPtr> Redirect::open(const std::string& authority, const st
 
 asio::awaitable<void> Redirect::carry(asio::ip::tcp::socket socket)
 {
+    const Counted counted(m_open);
     asio::error_code error;
     const auto peer = socket.remote_endpoint(error).address();
     const auto to = originalDestination(socket.native_handle());
@@ -225,6 +238,7 @@ asio::awaitable<void> Redirect::carry(asio::ip::tcp::socket socket)
 
 asio::awaitable<void> Redirect::proxy(asio::ip::tcp::socket socket)
 {
+    const Counted counted(m_open);
     asio::error_code error;
     const auto peer = socket.remote_endpoint(error).address();
     std::string received;

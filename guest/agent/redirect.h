@@ -36,6 +36,8 @@ public:
         bool isName = false;
     };
     Result<Target> targetOf(const asio::ip::tcp::endpoint& to) const;
+    /// Connections that are being made or open.
+    std::size_t openCount() const { return m_open; }
 
 private:
     using Acceptor = std::shared_ptr<asio::ip::tcp::acceptor>;
@@ -49,6 +51,7 @@ private:
     asio::io_context& m_io;
     channel::Connection* m_net;
     const NameMap& m_names;
+    std::size_t m_open = 0;
 };
 
 /// A proxy request's head, understood. InvalidArgument when it is neither CONNECT nor absolute-form http.

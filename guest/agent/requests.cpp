@@ -212,6 +212,15 @@ RenewRequest renewRequest(const Json& object)
     return request;
 }
 
+LimitsRequest limitsRequest(const Json& object)
+{
+    LimitsRequest request;
+    request.processes = numberOr(object, "processes", 0, 0, 1 << 22);
+    request.openFiles = numberOr(object, "openFiles", 0, 0, 1 << 20);
+    request.cpus = static_cast<int>(numberOr(object, "cpus", 0, 0, 4096));
+    return request;
+}
+
 SetupRequest setupRequest(const Json& object)
 {
     SetupRequest request;
@@ -251,6 +260,11 @@ SetupRequest setupRequest(const Json& object)
         request.files.push_back(std::move(file));
     }
     request.dockerAtStart = flagOr(object, "dockerAtStart", false);
+    const Json limits = object.value("limits", Json::object());
+    if (!limits.is_object()) {
+        throw Bad{"limits must be an object"};
+    }
+    request.limits = limitsRequest(limits);
     return request;
 }
 
@@ -291,6 +305,11 @@ Result<PrepareRequest> parsePrepareRequest(std::string_view json)
 Result<RenewRequest> parseRenewRequest(std::string_view json)
 {
     return parsed<RenewRequest>(json, "renew", renewRequest);
+}
+
+Result<LimitsRequest> parseLimitsRequest(std::string_view json)
+{
+    return parsed<LimitsRequest>(json, "limits", limitsRequest);
 }
 
 Result<SetupRequest> parseSetupRequest(std::string_view json)

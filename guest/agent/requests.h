@@ -53,6 +53,14 @@ struct SetupWorkspace
     bool readOnly = false;
 };
 
+/// What the user's programs may use; 0: as much as suits the machine.
+struct LimitsRequest
+{
+    long long processes = 0;
+    long long openFiles = 0; ///< of each program
+    int cpus = 0;
+};
+
 struct SetupRequest
 {
     std::string generation;
@@ -69,6 +77,7 @@ struct SetupRequest
     std::vector<SetupWorkspace> workspaces;
     std::vector<SetupFile> files;
     bool dockerAtStart = false;
+    LimitsRequest limits;
 };
 
 /// What a guest that was frozen, or that slept, has to be told.
@@ -92,6 +101,7 @@ Result<PrepareRequest> parsePrepareRequest(std::string_view json);
 Result<ExecRequest> parseExecRequest(std::string_view json);
 Result<RenewRequest> parseRenewRequest(std::string_view json);
 Result<AttachRequest> parseAttachRequest(std::string_view json);
+Result<LimitsRequest> parseLimitsRequest(std::string_view json);
 Result<SetupRequest> parseSetupRequest(std::string_view json);
 
 } // namespace coldframe::guest

@@ -31,8 +31,8 @@ constexpr unsigned short kDnsPort = 15053;
 struct SandboxServices::Parts
 {
     Parts(asio::io_context& context, Reaper& children, channel::Connection* port,
-          const std::string& executable)
-        : io(context), reaper(children), net(port), docker(context, children, executable)
+          const std::string& executable, UserLimits* limits)
+        : io(context), reaper(children), net(port), docker(context, children, executable, limits)
     {
     }
 
@@ -108,8 +108,8 @@ struct SandboxServices::Parts
 };
 
 SandboxServices::SandboxServices(asio::io_context& io, Reaper& reaper, channel::Connection* net,
-                                 std::string executable)
-    : m_parts(std::make_unique<Parts>(io, reaper, net, executable))
+                                 std::string executable, UserLimits* limits)
+    : m_parts(std::make_unique<Parts>(io, reaper, net, executable, limits))
 {
     if (net) {
         // Answers the host's hand-shake; a session that ends is followed by the host's next.
@@ -135,6 +135,7 @@ AgentHooks SandboxServices::hooks()
         return parts->begin(request.dockerAtStart);
     };
     hooks.isDockerRunning = [parts] { return parts->docker.isRunning(); };
+    hooks.connections = [parts] { return parts->redirect ? parts->redirect->openCount() : std::size_t{0}; };
     hooks.beforeShutdown = [parts] { return parts->end(); };
     return hooks;
 }

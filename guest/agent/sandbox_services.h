@@ -3,6 +3,7 @@
 
 #include "channel/connection.h"
 #include "guest/agent/agent.h"
+#include "guest/agent/user_limits.h"
 
 #include <memory>
 #include <string>
@@ -15,7 +16,8 @@ class SandboxServices
 {
 public:
     /// `net` may be null (no such port): then the sandbox is offline.
-    SandboxServices(asio::io_context& io, Reaper& reaper, channel::Connection* net, std::string executable);
+    SandboxServices(asio::io_context& io, Reaper& reaper, channel::Connection* net, std::string executable,
+                    UserLimits* limits);
     ~SandboxServices();
     AgentHooks hooks();
 

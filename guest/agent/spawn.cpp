@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -82,6 +83,17 @@ bool placeDescriptors(const SpawnSpec& spec, int null)
     }
     if (spec.controllingTerminal && ::ioctl(STDIN_FILENO, TIOCSCTTY, 0) != 0) {
         giveUp(reportFd, Step::Session);
+    }
+    if (spec.controlGroup >= 0) {
+        // Its own doing before its first instruction, so that nothing it starts is outside. Root inside may have removed the group.
+        (void)!::write(spec.controlGroup, "0", 1);
+    }
+    if (spec.openFiles > 0) {
+        const struct rlimit files
+        {
+            static_cast<rlim_t>(spec.openFiles), static_cast<rlim_t>(spec.openFiles)
+        };
+        ::setrlimit(RLIMIT_NOFILE, &files);
     }
     if (::geteuid() == 0) {
         if (::setgroups(spec.account.groups.size(), spec.account.groups.data()) != 0 ||

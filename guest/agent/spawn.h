@@ -23,6 +23,8 @@ struct SpawnSpec
     int standardInput = -1; ///< -1: /dev/null
     int standardOutput = -1;
     int standardError = -1;
+    int controlGroup = -1;      ///< the group's cgroup.procs, opened for writing: what is started joins it; -1: the caller's
+    long long openFiles = 0;    ///< at most, of each process; 0: the caller's limit
     bool controllingTerminal = false; ///< standardInput is a terminal and becomes the session's
 };
 

@@ -3,7 +3,7 @@
 
 _coldframe() {
     local word="${COMP_WORDS[COMP_CWORD]}" command="${COMP_WORDS[1]}"
-    local commands="run create ls exec attach sessions stop start pause resume reset rm save template rollback fork prune inspect diagnose keys network policy version completion image sync settings engine"
+    local commands="run create ls exec attach sessions stop start pause resume reset rm save template rollback fork set prune inspect diagnose keys network policy version completion image sync settings engine"
     COMPREPLY=()
     if [[ $COMP_CWORD -eq 1 ]]; then
         COMPREPLY=($(compgen -W "$commands" -- "$word"))
@@ -13,7 +13,7 @@ _coldframe() {
     case "$command" in
         run | create)
             if [[ $word == -* ]]; then
-                words="--name --network-allow --network-deny --policy --cpus --memory --detached --new --detach-keys --accept-emulation"
+                words="--name --network-allow --network-deny --policy --cpus --memory --disk --processes --open-files --service --when-idle --idle-after --detached --new --detach-keys --accept-emulation"
             elif [[ $COMP_CWORD -eq 2 ]]; then
                 words="$(coldframe agents -q 2>/dev/null)"
                 [[ $command == run ]] && words+=" $(coldframe ls -q 2>/dev/null)"
@@ -30,6 +30,16 @@ _coldframe() {
                 words="$(coldframe sessions "${COMP_WORDS[2]}" -q 2>/dev/null)"
             fi
             ;;
+        set)
+            if [[ ${COMP_WORDS[COMP_CWORD - 1]} == --when-idle ]]; then
+                words="nothing pause stop default"
+            elif [[ $word == -* ]]; then
+                words="--cpus --memory --disk --processes --open-files --service --no-service --when-idle --idle-after --json"
+            else
+                words="$(coldframe ls -q 2>/dev/null)"
+            fi
+            ;;
+        prune) words="--force --dry-run --stopped-for --json" ;;
         exec | sessions | stop | start | pause | resume | reset | rm | inspect | save | rollback | fork) words="$(coldframe ls -q 2>/dev/null)" ;;
         keys) [[ $COMP_CWORD -eq 2 ]] && words="set ls rm import" ;;
         network) if [[ $COMP_CWORD -eq 2 ]]; then words="log proxy"; else words="$(coldframe ls -q 2>/dev/null)"; fi ;;

@@ -4,7 +4,7 @@
 
 _coldframe() {
     local -a commands
-    commands=(run create ls exec attach sessions stop start pause resume reset rm save template rollback fork prune inspect diagnose keys network policy version completion image sync settings engine)
+    commands=(run create ls exec attach sessions stop start pause resume reset rm save template rollback fork set prune inspect diagnose keys network policy version completion image sync settings engine)
     if (( CURRENT == 2 )); then
         compadd -a commands
         return
@@ -24,6 +24,16 @@ _coldframe() {
                 compadd -- ${(f)"$(coldframe sessions ${words[3]} -q 2>/dev/null)"}
             fi
             ;;
+        set)
+            if [[ ${words[CURRENT-1]} == --when-idle ]]; then
+                compadd nothing pause stop default
+            elif [[ ${words[CURRENT]} == -* ]]; then
+                compadd -- --cpus --memory --disk --processes --open-files --service --no-service --when-idle --idle-after --json
+            else
+                compadd -- ${(f)"$(coldframe ls -q 2>/dev/null)"}
+            fi
+            ;;
+        prune) compadd -- --force --dry-run --stopped-for --json ;;
         exec | sessions | stop | start | pause | resume | reset | rm | inspect | save | rollback | fork) compadd -- ${(f)"$(coldframe ls -q 2>/dev/null)"} ;;
         keys) (( CURRENT == 3 )) && compadd set ls rm import ;;
         network) if (( CURRENT == 3 )); then compadd log proxy; else compadd -- ${(f)"$(coldframe ls -q 2>/dev/null)"}; fi ;;

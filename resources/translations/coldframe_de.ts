@@ -105,6 +105,22 @@
         <source>The Network page of %1 lists them.</source>
         <translation>Die Seite „Netzwerk“ von %1 zeigt sie.</translation>
     </message>
+    <message>
+        <source>The disk of %1 is full</source>
+        <translation>Der Datenträger von %1 ist voll</translation>
+    </message>
+    <message>
+        <source>The disk of %1 is nearly full</source>
+        <translation>Der Datenträger von %1 ist fast voll</translation>
+    </message>
+    <message>
+        <source>The memory of %1 was full</source>
+        <translation>Der Arbeitsspeicher von %1 war voll</translation>
+    </message>
+    <message>
+        <source>%1 has too many processes</source>
+        <translation>%1 hat zu viele Prozesse</translation>
+    </message>
 </context>
 <context>
     <name>coldframe::ui::DesktopNotifier</name>
@@ -206,6 +222,117 @@
     <message>
         <source>The key for %1 is removed.</source>
         <translation>Der Schlüssel für %1 ist entfernt.</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::LimitsDialog</name>
+    <message>
+        <source>Processors</source>
+        <translation>Prozessoren</translation>
+    </message>
+    <message>
+        <source>Memory</source>
+        <translation>Arbeitsspeicher</translation>
+    </message>
+    <message>
+        <source>Disk</source>
+        <translation>Datenträger</translation>
+    </message>
+    <message>
+        <source>Processes</source>
+        <translation>Prozesse</translation>
+    </message>
+    <message>
+        <source>Open files</source>
+        <translation>Offene Dateien</translation>
+    </message>
+    <message>
+        <source>Connections</source>
+        <translation>Verbindungen</translation>
+    </message>
+    <message>
+        <source>Limits</source>
+        <translation>Grenzen</translation>
+    </message>
+    <message>
+        <source>As suits the computer</source>
+        <translation>Passend zum Rechner</translation>
+    </message>
+    <message>
+        <source> MiB</source>
+        <translation> MiB</translation>
+    </message>
+    <message>
+        <source> GiB</source>
+        <translation> GiB</translation>
+    </message>
+    <message>
+        <source>As suits its memory</source>
+        <translation>Passend zum Arbeitsspeicher</translation>
+    </message>
+    <message>
+        <source>A service: it runs also when nobody uses it</source>
+        <translation>Ein Dienst: läuft auch, wenn niemand sie benutzt</translation>
+    </message>
+    <message>
+        <source>When nobody uses it</source>
+        <translation>Wenn niemand sie benutzt</translation>
+    </message>
+    <message>
+        <source>As the preferences say</source>
+        <translation>Wie in den Einstellungen</translation>
+    </message>
+    <message>
+        <source>It runs on</source>
+        <translation>Sie läuft weiter</translation>
+    </message>
+    <message>
+        <source>It is paused</source>
+        <translation>Sie wird angehalten</translation>
+    </message>
+    <message>
+        <source>It is stopped</source>
+        <translation>Sie wird beendet</translation>
+    </message>
+    <message>
+        <source>Minutes without use</source>
+        <translation>Minuten ohne Benutzung</translation>
+    </message>
+    <message>
+        <source> minutes</source>
+        <translation> Minuten</translation>
+    </message>
+    <message>
+        <source>&amp;Processors</source>
+        <translation>&amp;Prozessoren</translation>
+    </message>
+    <message>
+        <source>&amp;Memory</source>
+        <translation>&amp;Arbeitsspeicher</translation>
+    </message>
+    <message>
+        <source>&amp;Disk</source>
+        <translation>&amp;Datenträger</translation>
+    </message>
+    <message>
+        <source>P&amp;rocesses</source>
+        <translation>P&amp;rozesse</translation>
+    </message>
+    <message>
+        <source>When &amp;idle</source>
+        <translation>Bei &amp;Untätigkeit</translation>
+    </message>
+    <message>
+        <source>&amp;After</source>
+        <translation>&amp;Nach</translation>
+    </message>
+    <message>
+        <source>%1: %2, held by %3</source>
+        <translation>%1: %2, gehalten durch %3</translation>
+    </message>
+    <message>
+        <source>Saved. %1</source>
+        <translation>Gespeichert. %1</translation>
     </message>
 </context>
 <context>
@@ -745,6 +872,30 @@
         <source>Known when it starts</source>
         <translation>Beim Start bekannt</translation>
     </message>
+    <message>
+        <source>Notice</source>
+        <translation>Hinweis</translation>
+    </message>
+    <message>
+        <source>Limits</source>
+        <translation>Grenzen</translation>
+    </message>
+    <message>
+        <source>Limits…</source>
+        <translation>Grenzen …</translation>
+    </message>
+    <message>
+        <source>Processors, memory, disk, processes, and what happens when nobody uses it.</source>
+        <translation>Prozessoren, Arbeitsspeicher, Datenträger, Prozesse, und was geschieht, wenn niemand sie benutzt.</translation>
+    </message>
+    <message>
+        <source>%1, %2 disk</source>
+        <translation>%1, %2 Datenträger</translation>
+    </message>
+    <message>
+        <source>%1; a service</source>
+        <translation>%1; ein Dienst</translation>
+    </message>
 </context>
 <context>
     <name>coldframe::ui::PreferencesDialog</name>
@@ -931,6 +1082,38 @@
     <message>
         <source>All files (*)</source>
         <translation>Alle Dateien (*)</translation>
+    </message>
+    <message>
+        <source>Sandboxes that nobody uses</source>
+        <translation>Sandboxes, die niemand benutzt</translation>
+    </message>
+    <message>
+        <source>Run on</source>
+        <translation>Laufen weiter</translation>
+    </message>
+    <message>
+        <source>Are paused, and go on when they are used</source>
+        <translation>Werden angehalten und laufen bei Benutzung weiter</translation>
+    </message>
+    <message>
+        <source>Are stopped when nothing runs in them</source>
+        <translation>Werden beendet, wenn nichts in ihnen läuft</translation>
+    </message>
+    <message>
+        <source>&amp;Idle sandboxes</source>
+        <translation>&amp;Unbenutzte Sandboxes</translation>
+    </message>
+    <message>
+        <source>Minutes without use</source>
+        <translation>Minuten ohne Benutzung</translation>
+    </message>
+    <message>
+        <source> minutes without use</source>
+        <translation> Minuten ohne Benutzung</translation>
+    </message>
+    <message>
+        <source>A&amp;fter</source>
+        <translation>Na&amp;ch</translation>
     </message>
 </context>
 <context>

@@ -102,6 +102,10 @@ class Attachment:
 
     def wait(self, seconds):
         self.done.wait(seconds)
+        try:
+            self.socket.shutdown(socket.SHUT_RDWR)  # the file made of it would keep it open
+        except OSError:
+            pass
         self.socket.close()
         return self
 

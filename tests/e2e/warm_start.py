@@ -74,6 +74,14 @@ def clones(t):
         t.check(f"hazard 17: no two restores share {key}", len(set(values)) == len(values) and "" not in values, values)
 
 
+def smaller_than_its_template(t):
+    t.create("small", t.project, memoryMiB=1024)
+    t.check("a smaller sandbox starts from the template too", started_from(t, "small"))
+    memory = lambda: int(t.run("small", "awk '/MemTotal/ {print $2}' /proc/meminfo").out) >> 10
+    t.check("with a balloon in it", wait_for(lambda: 700 < memory() < 1040, 60, 1), memory())
+    t.call("sandbox.remove", sandbox="small", force=True)
+
+
 def keeps_its_disk(t):
     t.create("kept", t.project)
     t.run("kept", "echo mine > ~/note; sudo sh -c 'echo root > /etc/note'")
@@ -92,7 +100,9 @@ def keeps_its_disk(t):
     t.check("and the workspace stays what it became meanwhile", r.out.endswith("content\nhost\n"), r)
     t.call("sandbox.reset", sandbox="kept", undo=True)
     t.check("which can be undone in turn", t.run("kept", "cat ~/note2").out == "after\n")
-    freed = t.call("engine.prune")
+    listed = t.call("engine.prune", dryRun=True)
+    t.check("prune first lists the put-aside disk", ("disk", "kept") in [(i["kind"], i["name"]) for i in listed["items"]], listed)
+    freed = t.call("engine.prune", only=[i["id"] for i in listed["items"]])
     t.check("prune gives the put-aside disk up", freed["disks"] == 1 and freed["bytes"] > 0
             and t.refused("sandbox.reset", sandbox="kept", undo=True) == "not_found", freed)
     t.check("and leaves the sandbox as it is", t.run("kept", "cat ~/note2").out == "after\n")
@@ -164,6 +174,7 @@ def story(t):
     answer = t.call("image.build", force=False)
     t.check("building the image makes the template", answer["template"] and templates(images), answer)
     clones(t)
+    smaller_than_its_template(t)
     keeps_its_disk(t)
     engine_dies(t)
     damaged(t, images)

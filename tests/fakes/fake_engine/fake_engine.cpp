@@ -361,6 +361,24 @@ Result<json> FakeEngine::sessionCall(const std::string& method, const json& para
 
 Result<json> FakeEngine::sandboxCall(const std::string& method, const json& params)
 {
+    if (method == "sandbox.set") {
+        COLDFRAME_TRY(const std::string changed, find(params));
+        json& value = m_sandboxes[changed].value;
+        json notes = json::array();
+        for (const char* key : {"cpus", "memoryMiB", "diskGiB", "processes", "service"}) {
+            if (params.contains(key)) {
+                value[key] = params[key];
+            }
+        }
+        value["idle"] = {{"when", params.value("whenIdle", "")}, {"minutes", params.value("idleMinutes", 0.0)}};
+        if (params.value("memoryMiB", 0) > 8192) {
+            notes.push_back("Its microVM was started with 2048 MiB; more comes later.");
+        }
+        setState(changed, value["state"]);
+        json answer = value;
+        answer["notes"] = notes;
+        return answer;
+    }
     if (method != "sandbox.inspect" && method != "sandbox.exec" && method != "sandbox.launch") {
         return tl::unexpected(api::unknownMethod(method));
     }
@@ -372,6 +390,8 @@ Result<json> FakeEngine::sandboxCall(const std::string& method, const json& para
         value["policy"] = {{"mode", sandbox.mode}, {"rules", sandbox.rules}};
         value["vm"] = {{"domain", "coldframe-" + id}};
         value["syncs"] = sandbox.syncs;
+        value["limits"] = json::array({{{"name", "memory"}, {"value", "2048 MiB"}, {"heldBy", "the size of its microVM"}},
+                                       {{"name", "processes"}, {"value", "4096"}, {"heldBy", "a control group inside"}}});
         return value;
     }
     setState(id, "running");

@@ -18,6 +18,7 @@
 
 #include <QDialog>
 #include <QDialogButtonBox>
+#include <QDoubleSpinBox>
 #include <QMenu>
 #include <QAction>
 #include <QCheckBox>
@@ -34,6 +35,7 @@
 #include <QTableView>
 #include <QTreeWidget>
 #include <QSignalSpy>
+#include <QSpinBox>
 #include <optional>
 
 using namespace coldframe;
@@ -540,7 +542,12 @@ private slots:
         QTRY_VERIFY(shownChild<QComboBox>("preferencesAcceleration"));
         shownChild<QComboBox>("preferencesAcceleration")->setCurrentIndex(2);
         QTRY_COMPARE(requests("settings.set").size(), 1);
+        QVERIFY(!shownChild<QDoubleSpinBox>("preferencesIdleMinutes")->isEnabled());
         QCOMPARE(requests("settings.set").value(0)[QStringLiteral("settings")][QStringLiteral("acceleration")].toString(), QStringLiteral("emulate"));
+        shownChild<QComboBox>("preferencesWhenIdle")->setCurrentIndex(1);
+        QTRY_COMPARE(requests("settings.set").size(), 2);
+        QCOMPARE(requests("settings.set").value(1)[QStringLiteral("settings")][QStringLiteral("whenIdle")].toString(), QStringLiteral("pause"));
+        QTRY_VERIFY(shownChild<QDoubleSpinBox>("preferencesIdleMinutes")->isEnabled());
         shownChild<QComboBox>("preferencesTheme")->setCurrentIndex(static_cast<int>(ThemeChoice::Dark));
         QCOMPARE(looks.count(), 1);
         QCOMPARE(loadWindowSettings().theme, ThemeChoice::Dark);
@@ -553,6 +560,35 @@ private slots:
         click("removeMapping");
         QTRY_COMPARE(shownChild<QTreeWidget>("mappings")->topLevelItemCount(), 0);
         qunsetenv("XDG_CONFIG_HOME");
+    }
+
+    void limitsAreShownWithWhatHoldsThemAndChanged()
+    {
+        begin({QStringLiteral("--populate")});
+        page(kDocs);
+        click("limits");
+        QTRY_VERIFY(shownChild<QDialog>("limitsDialog"));
+        QTRY_VERIFY(shownChild<QLabel>("limitsHeldBy")->text().contains(QStringLiteral("2048 MiB, held by the size of its microVM")));
+        auto* memory = shownChild<QSpinBox>("limitsMemory");
+        QTRY_VERIFY(shownChild<QPushButton>("limitsSave")->isEnabled());
+        memory->setValue(16384);
+        shownChild<QCheckBox>("limitsService")->setChecked(true);
+        QVERIFY(!shownChild<QComboBox>("limitsWhenIdle")->isEnabled());
+        click("limitsSave");
+        QTRY_VERIFY(shownChild<QLabel>("limitsMessage"));
+        QVERIFY(shownChild<QLabel>("limitsMessage")->text().contains(QStringLiteral("was started with 2048 MiB")));
+        const QJsonObject wanted = requests("sandbox.set").value(0);
+        QCOMPARE(wanted[QStringLiteral("memoryMiB")].toInt(), 16384);
+        QCOMPARE(wanted[QStringLiteral("service")].toBool(), true);
+        QTRY_VERIFY(shownChild<QLabel>("overviewResources")->text().contains(QStringLiteral("a service")));
+        memory->setValue(4096);
+        click("limitsSave");
+        QTRY_VERIFY(!shownChild<QDialog>("limitsDialog"));
+        QVERIFY(!shownChild<QLabel>("overviewWarnings"));
+        emit m_scene->client.event({{"type", "sandbox.changed"},
+                                    {"sandbox", {{"id", kDocs.toStdString()}, {"name", "docs"}, {"state", "running"}, {"warnings", {"The disk of docs is full."}}}}});
+        QTRY_VERIFY(shownChild<QLabel>("overviewWarnings"));
+        QCOMPARE(shownChild<QLabel>("overviewWarnings")->text(), QStringLiteral("The disk of docs is full."));
     }
 
     void theReasonIsSeenInANarrowWindow()

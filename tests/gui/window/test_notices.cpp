@@ -85,6 +85,23 @@ private slots:
         QCOMPARE(engine.requests(QStringLiteral("policy.add")).size(), 1);
     }
 
+    void aLimitIsToldAndAFloodOfThemHeldBack()
+    {
+        api::Client client;
+        SandboxModel model(client);
+        FakeNotifier notifier;
+        BlockedNotices notices(client, model, notifier);
+        emit client.resynchronised(nlohmann::json::array({{{"id", "aabb"}, {"name", "one"}, {"state", "running"}}}));
+        for (int i = 0; i < 50; ++i) {
+            emit client.event({{"type", "limit"}, {"sandbox", "aabb"}, {"kind", "disk"}, {"text", "The disk of one is full."}});
+        }
+        QCOMPARE(notifier.m_shown.size(), BlockedNotices::kBurst);
+        QCOMPARE(notifier.m_shown.first().title, QStringLiteral("The disk of one is full"));
+        // What is blocked meanwhile is told all the same.
+        emit client.event({{"type", "blocked"}, {"sandbox", "aabb"}, {"host", "a.example.net"}, {"port", 443}});
+        QCOMPARE(notifier.m_shown.size(), BlockedNotices::kBurst + 1);
+    }
+
     void aFloodIsHeldBack()
     {
         api::Client client;

@@ -142,6 +142,14 @@ private slots:
         row({"run", "--network-allow", "a.b", "claude", "."}, 0, "run");
         row({"run", "claude", "--", "--continue"}, 0, "run");
         row({"run", "-d", "-m", "4g", "--cpus", "2", "shell"}, 0, "run");
+        row({"create", "shell", "--processes", "500", "--service", "--when-idle", "pause", "--idle-after", "0.5"}, 0, "create");
+        row({"set", "box", "--cpus", "0", "--memory", "2g", "--no-service"}, 0, "set");
+        row({"set", "box"}, 0, "set");
+        row({"set"}, kUsage, "");
+        row({"set", "box", "--service", "--no-service"}, kUsage, "");
+        row({"set", "box", "--when-idle", "explode"}, kUsage, "");
+        row({"prune", "--dry-run", "--stopped-for", "7", "--json"}, 0, "prune");
+        row({"prune", "--stopped-for", "0"}, kUsage, "");
         row({"run"}, kUsage, "");
         row({"run", "claude", "--policy", "maybe"}, kUsage, "");
         row({"run", "claude", "--cpus", "0"}, kUsage, "");

@@ -30,7 +30,7 @@ public:
     QString introspect(const QString&) const override { return {}; }
     bool handleMessage(const QDBusMessage& message, const QDBusConnection& connection) override
     {
-        if (message.member() != QLatin1String("StartTransientUnit")) {
+        if (message.member() != QLatin1String("StartTransientUnit") && message.member() != QLatin1String("SetUnitProperties")) {
             return false;
         }
         last = message;
@@ -41,10 +41,10 @@ public:
 };
 
 /// The properties of a(sv) by name.
-QVariantMap propertiesOf(const QDBusMessage& message)
+QVariantMap propertiesOf(const QDBusMessage& message, int at = 2)
 {
     QVariantMap properties;
-    const QDBusArgument argument = message.arguments().value(2).value<QDBusArgument>();
+    const QDBusArgument argument = message.arguments().value(at).value<QDBusArgument>();
     argument.beginArray();
     while (!argument.atEnd()) {
         QString name;
@@ -59,10 +59,10 @@ QVariantMap propertiesOf(const QDBusMessage& message)
 }
 
 /// startScope blocks, and the stand-in lives on this thread.
-Result<void> inThread(const ScopeRequest& request)
+Result<void> inThread(const ScopeRequest& request, Result<void> (*call)(const ScopeRequest&) = startScope)
 {
     Result<void> result;
-    const std::unique_ptr<QThread> thread(QThread::create([&] { result = startScope(request); }));
+    const std::unique_ptr<QThread> thread(QThread::create([&] { result = call(request); }));
     thread->start();
     while (!thread->isFinished()) {
         QCoreApplication::processEvents(QEventLoop::AllEvents, 50);
@@ -122,6 +122,21 @@ private slots:
         const QVariantMap properties = propertiesOf(m_manager.last);
         QVERIFY(properties.contains(QStringLiteral("PIDs")) && !properties.contains(QStringLiteral("MemoryMax")) &&
                 !properties.contains(QStringLiteral("CPUQuotaPerSecUSec")) && !properties.contains(QStringLiteral("TasksMax")));
+    }
+
+    void limitsOfAScopeThatIsThereChange()
+    {
+        ScopeRequest request{"coldframe-x", "A test", {}, 150, 2048, 64};
+        request.memoryHighMiB = 1024;
+        QVERIFY(inThread(request, changeScope));
+        QCOMPARE(m_manager.last.member(), QStringLiteral("SetUnitProperties"));
+        QCOMPARE(m_manager.last.signature(), QStringLiteral("sba(sv)"));
+        QCOMPARE(m_manager.last.arguments().value(0).toString(), QStringLiteral("coldframe-x.scope"));
+        QCOMPARE(m_manager.last.arguments().value(1).toBool(), true);
+        const QVariantMap properties = propertiesOf(m_manager.last, 2);
+        QCOMPARE(properties[QStringLiteral("CPUQuotaPerSecUSec")].toULongLong(), 1'500'000ULL);
+        QCOMPARE(properties[QStringLiteral("MemoryHigh")].toULongLong(), 1024ULL << 20);
+        QVERIFY(!properties.contains(QStringLiteral("PIDs")) && !properties.contains(QStringLiteral("Description")));
     }
 
     void aRefusalIsAnErrorWithItsName()
