@@ -107,7 +107,8 @@ def forks(t):
     made = [s["name"] for s in json.loads(r.out)["sandboxes"]] if r.status == 0 else []
     t.check("fork a running sandbox twice", made == ["one-fork-1", "one-fork-2"], r)
     t.say(f"two forks ran after {took:.2f} s")
-    t.check("all of them run", all(t.state(name) == "running" for name in ["one", *made]))
+    t.check("the forks run at once", all(t.state(name) == "running" for name in made), made)
+    t.check("and their parent goes on", wait_for(lambda: t.state("one") == "running", 10), t.state("one"))
     t.check("with the same processes", [pid_of(t, name) for name in ["one", *made]] == [pid] * 3, [pid_of(t, name) for name in ["one", *made]])
     drawn = [t.run(name, "od -An -N16 -tx1 /dev/urandom; hostname; cat /etc/machine-id").out for name in ["one", *made]]
     t.check("hazard 17: they draw other randomness, and are called otherwise", len({line for out in drawn for line in out.split("\n") if line}) == 9

@@ -16,7 +16,7 @@ echo host-name $(hostname)
 echo authority $(sha256sum < /usr/local/share/ca-certificates/coldframe.crt | cut -c1-32)
 echo stack $(grep -F '[stack]' /proc/self/maps | cut -d' ' -f1)
 echo python $(python3 -c 'import os,random; print(os.urandom(8).hex(), random.random())' | tr ' ' _)
-echo copy $(sudo sha256sum /proc/1/maps | cut -c1-32)
+echo copy $(sudo grep -F '[vdso]' /proc/1/maps | cut -d' ' -f1)
 echo clock $(date +%s.%N)
 echo processes $(ps -e --no-headers -o ppid,pid,comm | awk -v me=$$ '$1 != 0 && $1 != 2 && $2 != 2 && $2 != me && $3 !~ /^(ps|awk|tr|bash)$/ {print $3}' | tr '\n' ,)-
 echo leftovers $(ls -A /tmp /var/tmp /home/agent/.bash_history /root/.bash_history 2>/dev/null | grep -vc -e : -e '^$')
