@@ -80,7 +80,7 @@ asio::awaitable<void> carry(channel::StreamPtr stream, std::shared_ptr<asio::pos
 struct SandboxSync::Root
 {
     std::string path;
-    std::unique_ptr<sync::Session> session;
+    std::shared_ptr<sync::Session> session; ///< a flush on the pool may outlast the root
 };
 
 SandboxSync::SandboxSync(EngineParts& parts, std::string sandboxId) : m_parts(parts), m_sandboxId(std::move(sandboxId)) {}
@@ -158,10 +158,15 @@ asio::awaitable<Result<void>> SandboxSync::waitComplete(const Steps& steps)
 asio::awaitable<Result<void>> SandboxSync::flush(std::chrono::milliseconds within)
 {
     const auto end = std::chrono::steady_clock::now() + within;
+    // The microVM may end meanwhile, and stop() with it clear the list.
+    std::vector<std::shared_ptr<sync::Session>> sessions;
     for (const auto& root : m_roots) {
+        sessions.push_back(root->session);
+    }
+    for (const auto& session : sessions) {
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
-        auto flushRoot = [root, left] { return root->session->flush(std::max(left, 0ms)); };
-        Result<void> done = co_await onPool(m_parts.pool, std::move(flushRoot));
+        auto flushOne = [session, left] { return session->flush(std::max(left, 0ms)); };
+        Result<void> done = co_await onPool(m_parts.pool, std::move(flushOne));
         if (!done) {
             co_return done;
         }
@@ -171,9 +176,9 @@ asio::awaitable<Result<void>> SandboxSync::flush(std::chrono::milliseconds withi
 
 void SandboxSync::stop()
 {
-    // Session::stop() waits for its thread, which may still be writing a file: not on the io thread.
+    // Session::stop() waits for its thread, which may still be writing a file: not on the io thread. A flush that waits ends with it.
     for (const auto& root : m_roots) {
-        asio::post(m_parts.pool, [root] { root->session.reset(); });
+        asio::post(m_parts.pool, [session = std::move(root->session)] { session->stop(); });
     }
     m_roots.clear();
 }

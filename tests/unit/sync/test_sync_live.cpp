@@ -3,6 +3,7 @@
 #include "two_sides.h"
 
 #include <QTest>
+#include <atomic>
 #include <sys/stat.h>
 
 using namespace coldframe::sync;
@@ -76,6 +77,35 @@ private slots:
         QVERIFY(sides.flush());
         QCOMPARE(listing(sides.guest), listing(sides.host));
         QCOMPARE(listing(sides.host).size(), 21u);
+    }
+
+    void aFlushThatWaitsEndsWhenItsSessionIsStopped()
+    {
+        TwoSides sides;
+        put(sides.host / "a", "1");
+        sides.connect();
+        QVERIFY(sides.flush());
+        sides.session->stop();
+        // Somebody who took the guest's place and says nothing: the flush has nothing to end it but stop().
+        int silent[2];
+        QCOMPARE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, silent), 0);
+        const coldframe::UniqueFd guest(silent[1]);
+        sides.session->start(coldframe::UniqueFd(silent[0]), {"disk", "generation"});
+        std::atomic<bool> isOver = false;
+        coldframe::Result<void> outcome;
+        std::thread flusher([&] {
+            outcome = sides.session->flush(60s);
+            isOver = true;
+        });
+        QTest::qWait(50);
+        const bool waited = !isOver;
+        const auto begun = std::chrono::steady_clock::now();
+        sides.session->stop();
+        flusher.join();
+        QVERIFY(waited);
+        QVERIFY(!outcome.has_value());
+        QCOMPARE(outcome.error().code, coldframe::ErrorCode::Unavailable);
+        QVERIFY(std::chrono::steady_clock::now() - begun < 30s);
     }
 };
 
