@@ -61,7 +61,7 @@ LimitsDialog::LimitsDialog(api::Client& client, QString sandbox, QWidget* parent
     setObjectName(QStringLiteral("limitsDialog"));
     setWindowTitle(tr("Limits"));
     setAttribute(Qt::WA_DeleteOnClose);
-    resize(560, 520);
+    resize(560, 560);
     auto* column = new QVBoxLayout(this);
     auto* form = new QFormLayout;
     form->setFieldGrowthPolicy(QFormLayout::FieldsStayAtSizeHint);
@@ -81,6 +81,12 @@ LimitsDialog::LimitsDialog(api::Client& client, QString sandbox, QWidget* parent
     m_whenIdle->addItem(tr("It runs on"), QStringLiteral("nothing"));
     m_whenIdle->addItem(tr("It is paused"), QStringLiteral("pause"));
     m_whenIdle->addItem(tr("It is stopped"), QStringLiteral("stop"));
+    m_docker = new QComboBox(this);
+    m_docker->setObjectName(QStringLiteral("limitsDocker"));
+    m_docker->setAccessibleName(tr("Docker inside"));
+    m_docker->addItem(tr("Starts when its agent needs it"), QVariant());
+    m_docker->addItem(tr("Starts with the sandbox"), true);
+    m_docker->addItem(tr("Starts when it is first used"), false);
     m_minutes = new QDoubleSpinBox(this);
     m_minutes->setObjectName(QStringLiteral("limitsMinutes"));
     m_minutes->setAccessibleName(tr("Minutes without use"));
@@ -92,6 +98,7 @@ LimitsDialog::LimitsDialog(api::Client& client, QString sandbox, QWidget* parent
     form->addRow(tr("&Memory"), m_memory);
     form->addRow(tr("&Disk"), m_disk);
     form->addRow(tr("P&rocesses"), m_processes);
+    form->addRow(tr("Doc&ker inside"), m_docker);
     form->addRow(tr("When &idle"), m_whenIdle);
     form->addRow(tr("&After"), m_minutes);
     form->addRow(QString(), m_service);
@@ -144,6 +151,8 @@ void LimitsDialog::take(const json& sandbox)
     m_disk->setValue(static_cast<int>(numberField(sandbox, "diskGiB")));
     m_disk->setMinimum(m_disk->value()); // it can only grow
     m_processes->setValue(static_cast<int>(numberField(sandbox, "processes")));
+    const json docker = sandbox.is_object() ? sandbox.value("dockerAtStart", json()) : json();
+    m_docker->setCurrentIndex(docker.is_boolean() ? m_docker->findData(docker.get<bool>()) : 0);
     m_service->setChecked(flagField(sandbox, "service"));
     const json idle = sandbox.is_object() ? sandbox.value("idle", json::object()) : json::object();
     m_whenIdle->setCurrentIndex(qMax(0, m_whenIdle->findData(shownField(idle, "when"))));
@@ -167,6 +176,7 @@ void LimitsDialog::save()
                       {"diskGiB", m_disk->value()},
                       {"processes", m_processes->value()},
                       {"service", m_service->isChecked()},
+                      {"dockerAtStart", m_docker->currentData().isValid() ? json(m_docker->currentData().toBool()) : json()},
                       {"whenIdle", m_whenIdle->currentData().toString().toStdString()},
                       {"idleMinutes", m_minutes->value()}};
     m_client.call("sandbox.set", wanted, this, [this](Result<json> answer) {

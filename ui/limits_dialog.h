@@ -40,6 +40,7 @@ private:
     QSpinBox* m_disk = nullptr;
     QSpinBox* m_processes = nullptr;
     QCheckBox* m_service = nullptr;
+    QComboBox* m_docker = nullptr;
     QComboBox* m_whenIdle = nullptr;
     QDoubleSpinBox* m_minutes = nullptr;
     QLabel* m_heldBy = nullptr;

@@ -31,6 +31,8 @@ struct LimitOptions
     int disk = -1;        ///< GiB
     bool isService = false;
     bool isNoService = false;
+    bool isDocker = false;
+    bool isNoDocker = false;
     std::string whenIdle; ///< "nothing", "pause", "stop", "default"
     double idleMinutes = -1; ///< 0: as the settings say
     bool json = false;

@@ -26,6 +26,8 @@ void printLimits(const json& sandbox)
     const double minutes = idle.value("minutes", 0.0);
     when = sandbox.value("service", false) ? "nothing: it is a service" : when.empty() ? "as the settings say" : when;
     table.add({"when idle", when, minutes > 0 ? "after " + json(minutes).dump() + " minutes" : ""});
+    const json docker = sandbox.value("dockerAtStart", json());
+    table.add({"docker", docker.is_boolean() ? (docker.get<bool>() ? "from its start on" : "from its first use on") : "as its agent needs it", ""});
     table.print();
 }
 
@@ -48,6 +50,9 @@ Result<json> limitParams(const LimitOptions& options)
     }
     if (options.isService || options.isNoService) {
         params["service"] = options.isService;
+    }
+    if (options.isDocker || options.isNoDocker) {
+        params["dockerAtStart"] = options.isDocker;
     }
     if (!options.whenIdle.empty()) {
         params["whenIdle"] = options.whenIdle;

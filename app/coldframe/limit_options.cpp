@@ -13,6 +13,8 @@ void addLimitOptions(CLI::App& command, LimitOptions& limits, bool isSet)
     command.add_option("--processes", limits.processes, "Processes at a time, Docker's too; 0: by its memory")->check(CLI::Range(0, 1000000));
     command.add_option("--open-files", limits.openFiles, "Open files of each program; 0: the usual number")->check(CLI::Range(0, 10000000));
     command.add_flag("--service", limits.isService, "It is never paused or stopped for want of use");
+    auto* docker = command.add_flag("--docker", limits.isDocker, "Docker runs from its start on, not from its first use");
+    command.add_flag("--no-docker", limits.isNoDocker, "Docker starts when it is first used")->excludes(docker);
     command.add_option("--when-idle", limits.whenIdle, "What happens when nobody and nothing uses it")
         ->check(CLI::IsMember({"nothing", "pause", "stop", "default"}));
     command.add_option("--idle-after", limits.idleMinutes, "After so many minutes without use; 0: as the settings say")->check(CLI::Range(0.0, 1e6));

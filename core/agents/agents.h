@@ -47,6 +47,7 @@ struct AgentDefinition
     std::vector<std::string> aliases;
     bool supported = true;   ///< false: defined, but not installable from the npm registry
     std::string npmPackage;  ///< empty: nothing to install
+    bool dockerAtStart = false; ///< it works with containers all the time: Docker's daemon need not wait for its first use
     std::string installHint; ///< for what is not supported: how the vendor installs it
     std::vector<std::string> command;  ///< argv with full autonomy
     std::vector<std::string> headless; ///< the same for one prompt, with ${PROMPT}

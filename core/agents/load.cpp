@@ -199,6 +199,7 @@ Result<AgentDefinition> readAgent(const Reader& reader)
     COLDFRAME_TRY(agent.aliases, reader.texts("aliases"));
     COLDFRAME_TRY(agent.supported, reader.flag("supported", true));
     COLDFRAME_TRY(agent.npmPackage, reader.text("npmPackage"));
+    COLDFRAME_TRY(agent.dockerAtStart, reader.flag("dockerAtStart", false));
     COLDFRAME_TRY(agent.installHint, reader.text("installHint"));
     if (!agent.supported && agent.installHint.empty()) {
         return reader.bad("installHint", "must say how to install what is not supported");

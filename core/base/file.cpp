@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 
 namespace coldframe {
@@ -139,6 +140,15 @@ Result<UniqueFd> openFolder(const std::filesystem::path& path)
         return failErrno("Cannot open the folder " + path.string() + ".", errno);
     }
     return fd;
+}
+
+Result<std::uint64_t> freeBytes(const std::filesystem::path& path)
+{
+    struct statvfs status {};
+    if (::statvfs(path.c_str(), &status) != 0) {
+        return failErrno("Cannot tell how much space is left in “" + path.string() + "”.", errno);
+    }
+    return static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
 }
 
 } // namespace coldframe

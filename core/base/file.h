@@ -5,6 +5,7 @@
 #include "base/unique_fd.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -31,6 +32,9 @@ Result<UniqueFd> openBeneath(int folder, const std::string& relativePath, int fl
 
 /// Opens a folder O_PATH-free (O_DIRECTORY|O_CLOEXEC|O_NOFOLLOW).
 Result<UniqueFd> openFolder(const std::filesystem::path& path);
+
+/// What an ordinary user may still write to the file system that `path` is on, in bytes.
+Result<std::uint64_t> freeBytes(const std::filesystem::path& path);
 
 /// Writes everything or fails; retries EINTR. Blocking descriptors only.
 Result<void> writeAll(int fd, std::string_view data);

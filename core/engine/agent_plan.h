@@ -29,6 +29,7 @@ struct AgentPlan
     std::map<std::string, std::string> environment;
     std::vector<SeedFile> files;
     std::vector<policy::Rule> rules; ///< hosts the agent cannot work without; origin "agent:<name>"
+    bool dockerAtStart = false; ///< it uses containers from its first moment on
     std::vector<std::string> launch; ///< argv with full autonomy, before the user's arguments
 };
 

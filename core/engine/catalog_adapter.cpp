@@ -63,6 +63,7 @@ Result<AgentPlan> CatalogAdapter::plan(const SandboxRecord& record) const
         rule.origin = "agent:" + agent->name;
         plan.rules.push_back(std::move(rule));
     }
+    plan.dockerAtStart = agent->dockerAtStart;
     plan.launch = agent->command;
     return plan;
 }
@@ -95,6 +96,7 @@ std::string CatalogAdapter::agentsJson() const
                        {"supported", agent.supported},
                        {"description", agent.description},
                        {"installHint", agent.installHint},
+                       {"dockerAtStart", agent.dockerAtStart},
                        {"services", agent.services}});
     }
     return json{{"agents", all}}.dump();

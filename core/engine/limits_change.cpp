@@ -82,6 +82,10 @@ Result<LimitsChange> limitsChangeFrom(const json& params)
             COLDFRAME_CHECK(checkIdleRule("pause", *change.idleMinutes));
         }
     }
+    if (params.contains("dockerAtStart")) {
+        const json& wanted = params.at("dockerAtStart");
+        change.dockerAtStart = wanted.is_null() ? std::optional<bool>() : std::optional<bool>(wanted.get<bool>());
+    }
     return change;
 }
 
@@ -142,6 +146,12 @@ Result<PlannedChange> planChange(const SandboxRecord& record, const LimitsChange
     next.isService = change.isService.value_or(next.isService);
     next.whenIdle = change.whenIdle.value_or(next.whenIdle);
     next.idleMinutes = change.idleMinutes.value_or(next.idleMinutes);
+    if (change.dockerAtStart) {
+        if (hasMachine && *change.dockerAtStart != next.dockerAtStart) {
+            plan.notes.push_back("Whether Docker is started with it changes" + afterwards);
+        }
+        next.dockerAtStart = *change.dockerAtStart;
+    }
     return plan;
 }
 

@@ -22,6 +22,7 @@ struct LimitsChange
     std::optional<bool> isService{};
     std::optional<std::string> whenIdle{}; ///< "" and "default": as the settings say
     std::optional<double> idleMinutes{};
+    std::optional<std::optional<bool>> dockerAtStart{}; ///< Docker's daemon runs from the start on, not from its first use; nothing in it: as its agent needs it
 };
 
 /// InvalidArgument names what is out of its range.

@@ -83,7 +83,7 @@ asio::awaitable<void> Registry::load()
             continue;
         }
         alive.insert(domain.sandboxId);
-        asio::co_spawn(m_parts.io, takeOver(found->second), asio::detached);
+        asio::co_spawn(m_parts.io, takeOver(found->second, domain.state == vm::DomainState::Stalled), asio::detached);
     }
     for (const std::shared_ptr<Sandbox>& sandbox : all()) {
         if (!alive.contains(sandbox->record().id)) {
@@ -98,9 +98,9 @@ asio::awaitable<void> Registry::load()
     }
 }
 
-asio::awaitable<void> Registry::takeOver(std::shared_ptr<Sandbox> sandbox)
+asio::awaitable<void> Registry::takeOver(std::shared_ptr<Sandbox> sandbox, bool isStalled)
 {
-    co_await sandbox->adopt();
+    co_await sandbox->adopt(isStalled);
     if (sandbox->state() == SandboxState::Failed) {
         co_await dropProvisional(sandbox);
     }
@@ -208,6 +208,7 @@ Result<std::shared_ptr<Sandbox>> Registry::create(const CreateRequest& request)
     record.isService = request.more.isService.value_or(false);
     record.whenIdle = request.more.whenIdle.value_or("");
     record.idleMinutes = request.more.idleMinutes.value_or(0);
+    record.dockerAtStart = request.more.dockerAtStart.value_or(std::nullopt);
     if (origin) {
         record.imageId = origin->imageId;
         record.templateId = origin->templateId;
@@ -327,15 +328,18 @@ void Registry::onDomainEvent(const vm::DomainEvent& event)
         // libvirt was not there when the running microVMs were looked for.
         const SandboxState state = found->second->state();
         if (isAtRest(state) && event.generation == found->second->record().generation) {
-            asio::co_spawn(m_parts.io, takeOver(found->second), asio::detached);
+            asio::co_spawn(m_parts.io, takeOver(found->second, false), asio::detached);
         }
     }
-    if (event.kind != vm::DomainEvent::Kind::Stopped) {
+    // An event of an earlier start that arrives late says nothing of the present one.
+    if (found == m_sandboxes.end() || (!event.generation.empty() && event.generation != found->second->record().generation)) {
         return;
     }
-    // An event of an earlier start that arrives late says nothing of the present one.
-    if (found != m_sandboxes.end() && (event.generation.empty() || event.generation == found->second->record().generation)) {
-        found->second->onVmGone(event.reason, event.text);
+    switch (event.kind) {
+    case vm::DomainEvent::Kind::Stopped: found->second->onVmGone(event.reason, event.text); break;
+    case vm::DomainEvent::Kind::Stalled: found->second->onVmStalled(); break;
+    case vm::DomainEvent::Kind::GoesOn: found->second->onVmGoesOn(); break;
+    default: break;
     }
 }
 

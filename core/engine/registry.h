@@ -67,7 +67,7 @@ public:
 
 private:
     std::set<std::string> pinnedSnapshots() const;
-    asio::awaitable<void> takeOver(std::shared_ptr<Sandbox> sandbox);
+    asio::awaitable<void> takeOver(std::shared_ptr<Sandbox> sandbox, bool isStalled);
 
     EngineParts& m_parts;
     std::map<std::string, std::shared_ptr<Sandbox>> m_sandboxes;

@@ -117,6 +117,9 @@ asio::awaitable<Result<void>> Sandbox::stop(Steps steps, bool force)
     if (!nextState(m_record.state, SandboxEvent::StopAsked)) {
         co_return fail(ErrorCode::Busy, "The sandbox " + m_record.name + " is " + std::string(stateName(m_record.state)) + ".");
     }
+    if (auto moves = needRoom(); !moves && !force) {
+        co_return moves;
+    }
     const Operation operation(*this);
     transition(SandboxEvent::StopAsked);
     Result<void> down = co_await bringDown(steps, force);
@@ -317,6 +320,7 @@ asio::awaitable<Result<void>> Sandbox::remove(Steps steps, bool force)
 void Sandbox::onVmGone(vm::StopReason reason, const std::string& text)
 {
     m_vmAlive = false;
+    m_isStalled = false;
     *m_stopTrying = true;
     if (m_busy) {
         return; // the operation under way sees it
@@ -332,7 +336,7 @@ void Sandbox::onVmGone(vm::StopReason reason, const std::string& text)
     }
 }
 
-asio::awaitable<void> Sandbox::adopt()
+asio::awaitable<void> Sandbox::adopt(bool isStalled)
 {
     const auto self = shared_from_this();
     co_await waitIdle();
@@ -346,6 +350,12 @@ asio::awaitable<void> Sandbox::adopt()
     transition(SandboxEvent::Adopted);
     m_vmAlive = true;
     m_stopTrying = std::make_shared<bool>(false);
+    if (isStalled) {
+        onVmStalled();
+        while (m_isStalled && m_vmAlive) {
+            co_await engine::pause(200ms);
+        }
+    }
     const Result<void> done = co_await takeOver();
     if (done && m_record.state == SandboxState::Starting) {
         forgetMemory(); // of a resume that its engine did not see to the end
@@ -438,7 +448,7 @@ Result<void> Sandbox::needControl() const
     if (m_record.state != SandboxState::Running || !m_control || !m_control->isAlive()) {
         return fail(ErrorCode::Unavailable, "The sandbox " + m_record.name + " is not running.");
     }
-    return {};
+    return needRoom();
 }
 
 asio::awaitable<Result<channel::StreamPtr>> Sandbox::attachSession(json how)

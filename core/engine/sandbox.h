@@ -67,9 +67,14 @@ public:
     std::uintmax_t forgetPreviousDisk();
     asio::awaitable<Result<void>> remove(Steps steps, bool force);
     /// Takes over a microVM that lives on from an earlier engine.
-    asio::awaitable<void> adopt();
+    asio::awaitable<void> adopt(bool isStalled);
     /// The domain ended. Any state.
     void onVmGone(vm::StopReason reason, const std::string& text);
+
+    /// A write to its disk found no room on this computer: it stands still until there is some.
+    void onVmStalled();
+    /// It runs again after that.
+    void onVmGoesOn();
 
     /// Runs a program: the stream carries exec frames. Running only.
     asio::awaitable<Result<channel::StreamPtr>> exec(nlohmann::json specification);
@@ -145,6 +150,9 @@ private:
     Result<void> needControl() const;
     asio::awaitable<void> takeScopes();
     asio::awaitable<void> applyLimits();
+    Result<void> checkRoom() const;
+    Result<void> needRoom() const;
+    asio::awaitable<void> waitForRoom();
     asio::awaitable<void> shareHost();
     asio::awaitable<Result<void>> tellLimits();
     asio::awaitable<void> putAway(std::string how, double minutes);
@@ -184,6 +192,7 @@ private:
     IdleTracker m_idle;
     int m_attached = 0;
     bool m_isLooking = false;
+    bool m_isStalled = false; ///< its microVM waits for room on this computer's disk
     bool m_busy = false;
     bool m_vmAlive = false;
     std::shared_ptr<bool> m_stopTrying;

@@ -49,6 +49,7 @@ json Sandbox::describe() const
                 {"memoryMiB", m_record.memoryMiB},
                 {"diskGiB", m_record.diskGiB},
                 {"service", m_record.isService},
+                {"dockerAtStart", m_record.dockerAtStart ? json(*m_record.dockerAtStart) : json()},
                 {"pausedByItself", m_record.pausedByItself},
                 {"warnings", warnings},
                 {"launchCommand", "coldframe run " + quotedForShell(m_record.name)},

@@ -40,6 +40,9 @@ asio::awaitable<Result<void>> Sandbox::pause(Steps steps)
         co_return fail(isDown ? ErrorCode::InvalidArgument : ErrorCode::Busy,
                        "The sandbox " + m_record.name + " is " + std::string(stateName(m_record.state)) + "; only one that runs can be paused.");
     }
+    if (auto moves = needRoom(); !moves) {
+        co_return moves;
+    }
     const Operation operation(*this);
     transition(SandboxEvent::PauseAsked);
     Result<void> frozen = co_await freeze(m_parts.store.memoryOf(m_record.id), true, steps);

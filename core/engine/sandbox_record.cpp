@@ -110,6 +110,7 @@ std::string recordToJson(const SandboxRecord& r)
                 {"service", r.isService},
                 {"whenIdle", r.whenIdle},
                 {"idleMinutes", r.idleMinutes},
+                {"dockerAtStart", r.dockerAtStart ? json(*r.dockerAtStart) : json()},
                 {"pausedByItself", r.pausedByItself},
                 {"machineCpus", r.machineCpus},
                 {"machineMemoryMiB", r.machineMemoryMiB},
@@ -173,6 +174,9 @@ Result<SandboxRecord> recordFromJson(const std::string& text)
         r.isService = j.value("service", false);
         r.whenIdle = j.value("whenIdle", "");
         r.idleMinutes = j.value("idleMinutes", 0.0);
+        if (j.contains("dockerAtStart") && !j.at("dockerAtStart").is_null()) {
+            r.dockerAtStart = j.at("dockerAtStart").get<bool>();
+        }
         r.pausedByItself = j.value("pausedByItself", false);
         r.machineCpus = j.value("machineCpus", 0);
         r.machineMemoryMiB = j.value("machineMemoryMiB", 0);

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <map>
 #include <set>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,7 @@ struct SandboxRecord
     bool isService = false;          ///< never stopped or paused for want of use
     std::string whenIdle;            ///< "nothing", "pause", "stop"; empty: as the settings say
     double idleMinutes = 0;          ///< until that happens; 0: as the settings say
+    std::optional<bool> dockerAtStart; ///< Docker's daemon runs from the start on; nothing: as its agent's definition says
     bool pausedByItself = false;     ///< paused for want of use, not by the user
     policy::Mode mode = policy::Mode::Balanced;
     std::vector<policy::Rule> rules; ///< scope Sandbox (session rules are never stored)

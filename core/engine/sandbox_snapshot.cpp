@@ -249,6 +249,7 @@ SandboxRecord Sandbox::forkRecord(const Snapshot& snapshot) const
     fork.processes = m_record.processes;
     fork.openFiles = m_record.openFiles;
     fork.isService = m_record.isService;
+    fork.dockerAtStart = m_record.dockerAtStart;
     fork.whenIdle = m_record.whenIdle;
     fork.idleMinutes = m_record.idleMinutes;
     fork.mode = m_record.mode;

@@ -77,9 +77,13 @@ asio::awaitable<Result<void>> Sandbox::bringUp(Steps steps)
     *m_stopTrying = true;
     m_stopTrying = std::make_shared<bool>(false);
     m_notice = std::exchange(m_lostMemory, {});
+    m_isStalled = false;
     transition(SandboxEvent::StartAsked);
     Plan plan;
-    Result<void> done = co_await prepareDisk(steps, plan);
+    Result<void> done = checkRoom();
+    if (done) {
+        done = co_await prepareDisk(steps, plan);
+    }
     if (done) {
         transition(SandboxEvent::Prepared);
         done = co_await launch(steps, plan);
@@ -102,6 +106,9 @@ asio::awaitable<Result<void>> Sandbox::bringUp(Steps steps)
             m_parts.warmStart.want(plan.shape);
         }
         co_return done;
+    }
+    if (auto moves = needRoom(); !moves) {
+        done = moves;
     }
     Error error = done ? Error{ErrorCode::Closed, "The sandbox ended while it was starting.", m_record.problem} : done.error();
     if (error.code == ErrorCode::Closed && !m_vmAlive) {
@@ -462,7 +469,7 @@ asio::awaitable<Result<void>> Sandbox::setUpGuest()
                      {"workspaces", workspaces},
                      {"files", files},
                      {"limits", guestLimits()},
-                     {"dockerAtStart", false}};
+                     {"dockerAtStart", m_record.dockerAtStart.value_or(plan->dockerAtStart)}};
     auto answer = co_await m_control->request("POST", "/setup", setup.dump(), 60s);
     // Set up already: it was paused, or is taken over from an engine that ended before it could say this.
     if (!answer && answer.error().code == ErrorCode::AlreadyExists) {

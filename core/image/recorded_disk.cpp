@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "image/recorded_disk.h"
 
+#include "base/file.h"
+
 #include <cerrno>
 #include <fcntl.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 namespace coldframe::image {
@@ -17,11 +18,7 @@ constexpr std::uint64_t kCheckEvery = 8ull << 20;
 
 std::uint64_t spareBytes(const std::filesystem::path& path)
 {
-    struct statvfs state{};
-    if (::statvfs(path.c_str(), &state) != 0) {
-        return 0;
-    }
-    const std::uint64_t free = static_cast<std::uint64_t>(state.f_bavail) * state.f_frsize;
+    const std::uint64_t free = freeBytes(path).value_or(0);
     return free > kReserve ? free - kReserve : 0;
 }
 

@@ -14,7 +14,12 @@
 
 namespace coldframe::vm {
 
-enum class DomainState { Running, Paused, Ending };
+enum class DomainState {
+    Running,
+    Paused,
+    Stalled, ///< it stands still because a write to its disk found no room on the host (QEMU's werror=enospc); resume() tries again
+    Ending,
+};
 
 /// A microVM of ours that exists now.
 struct Domain
@@ -38,6 +43,8 @@ struct DomainEvent
 {
     enum class Kind {
         Started,
+        Stalled,            ///< as DomainState::Stalled
+        GoesOn,             ///< after a stall
         Stopped,            ///< `reason` says how; anything but a clean shut-down makes the disk doubtful
         ConnectionLost,     ///< libvirt's daemon went away; running microVMs live on
         ConnectionRestored, ///< events for what ended meanwhile have been delivered before it
@@ -87,6 +94,9 @@ public:
     /// How much memory its guest may have from now on, by the balloon: at most what it was started with. The guest gives pages
     /// back in its own time, and only as long as its kernel plays along; the machine's size is what binds it.
     virtual Result<void> setMemory(const std::string& sandboxId, std::uint32_t memoryMiB) = 0;
+
+    /// Lets a stalled microVM try its writes again; success when it runs anyway. Where there is still no room it stalls again.
+    virtual Result<void> resume(const std::string& sandboxId) = 0;
 
     /// Ends the microVM at once, as by pulling the plug. Success when there is none.
     virtual Result<void> destroy(const std::string& sandboxId) = 0;

@@ -48,7 +48,7 @@ std::optional<Domain> describe(virDomainPtr handle, const std::string& owner)
     switch (state) {
     case VIR_DOMAIN_RUNNING:
     case VIR_DOMAIN_BLOCKED: domain.state = DomainState::Running; break;
-    case VIR_DOMAIN_PAUSED:
+    case VIR_DOMAIN_PAUSED: domain.state = reason == VIR_DOMAIN_PAUSED_IOERROR ? DomainState::Stalled : DomainState::Paused; break;
     case VIR_DOMAIN_PMSUSPENDED: domain.state = DomainState::Paused; break;
     default: domain.state = DomainState::Ending; break;
     }
@@ -82,6 +82,19 @@ std::optional<DomainMetadata> readMetadata(virDomainPtr domain)
     const std::unique_ptr<char, decltype(&std::free)> element(
         virDomainGetMetadata(domain, VIR_DOMAIN_METADATA_ELEMENT, kMetadataNamespace, 0), &std::free);
     return element ? parseMetadata(element.get()) : std::nullopt;
+}
+
+Result<DomainHandle> findOwn(const LibvirtConnection& connection, const std::string& name, const std::string& owner, std::string_view failure)
+{
+    DomainHandle domain(virDomainLookupByName(connection.get(), name.c_str()));
+    if (!domain) {
+        return tl::unexpected(translateLibvirtFailure(lastLibvirtFailure(), failure));
+    }
+    const auto metadata = readMetadata(domain.get());
+    if (!metadata || metadata->owner != owner) {
+        return fail(ErrorCode::NotAllowed, "The microVM “" + name + "” belongs to another Coldframe engine.");
+    }
+    return domain;
 }
 
 Result<std::vector<Domain>> listDomains(const LibvirtConnection& connection, const std::string& owner)

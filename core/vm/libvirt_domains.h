@@ -27,6 +27,9 @@ void killEmulator(const std::string& name);
 /// Our element of a domain's metadata; nothing when there is none.
 std::optional<DomainMetadata> readMetadata(virDomainPtr domain);
 
+/// The domain of that name. NotAllowed when it is another engine's; else `failure` and libvirt's reason.
+Result<DomainHandle> findOwn(const LibvirtConnection& connection, const std::string& name, const std::string& owner, std::string_view failure);
+
 /// All domains of this owner that exist now.
 Result<std::vector<Domain>> listDomains(const LibvirtConnection& connection, const std::string& owner);
 

@@ -77,7 +77,8 @@ public:
 
     Result<void> start(const MachineDescription& machine, const std::optional<std::filesystem::path>& memory);
     Result<void> save(const std::string& sandboxId, const std::filesystem::path& file);
-    Result<void> setMemory(const std::string& sandboxId, std::uint32_t memoryMiB);
+    /// `how` answers below 0 for a failure, as libvirt's calls do.
+    Result<void> change(const std::string& sandboxId, std::string_view failure, std::function<int(virDomainPtr)> how);
     Result<void> destroy(const std::string& sandboxId);
     void endConsole(const std::string& sandboxId);
 
@@ -286,6 +287,13 @@ void LibvirtHypervisor::Impl::onLifecycle(const std::string& name, int event, in
             if (const auto recorder = m_consoles.extract(id)) {
                 console = std::move(recorder.mapped());
             }
+        } else if (entry != m_known.end() && event == VIR_DOMAIN_EVENT_SUSPENDED && detail == VIR_DOMAIN_EVENT_SUSPENDED_IOERROR) {
+            report.kind = DomainEvent::Kind::Stalled;
+            report.generation = entry->second.generation;
+            report.text = "The microVM stands still: a write to its disk failed.";
+        } else if (entry != m_known.end() && event == VIR_DOMAIN_EVENT_RESUMED) {
+            report.kind = DomainEvent::Kind::GoesOn;
+            report.generation = entry->second.generation;
         } else {
             return;
         }
@@ -435,14 +443,7 @@ Result<void> LibvirtHypervisor::Impl::save(const std::string& sandboxId, const s
     return withConnection<void>(
         [name, owner, file](const LibvirtConnection& usable) -> Result<void> {
             constexpr std::string_view kWhat = "The sandbox's memory could not be saved";
-            const DomainHandle domain(virDomainLookupByName(usable.get(), name.c_str()));
-            if (!domain) {
-                return tl::unexpected(translateLibvirtFailure(lastLibvirtFailure(), kWhat));
-            }
-            const auto metadata = readMetadata(domain.get());
-            if (!metadata || metadata->owner != owner) {
-                return fail(ErrorCode::NotAllowed, "The microVM “" + name + "” belongs to another Coldframe engine.");
-            }
+            COLDFRAME_TRY(const DomainHandle domain, findOwn(usable, name, owner, kWhat));
             if (virDomainSaveFlags(domain.get(), file.c_str(), nullptr, VIR_DOMAIN_SAVE_RUNNING) < 0) {
                 return tl::unexpected(translateLibvirtFailure(lastLibvirtFailure(), kWhat));
             }
@@ -452,24 +453,12 @@ Result<void> LibvirtHypervisor::Impl::save(const std::string& sandboxId, const s
         kSaveLimit);
 }
 
-Result<void> LibvirtHypervisor::Impl::setMemory(const std::string& sandboxId, std::uint32_t memoryMiB)
+Result<void> LibvirtHypervisor::Impl::change(const std::string& sandboxId, std::string_view failure, std::function<int(virDomainPtr)> how)
 {
     const std::string name = domainName(sandboxId);
-    const std::string owner = m_owner;
-    return withConnection<void>([name, owner, memoryMiB](const LibvirtConnection& usable) -> Result<void> {
-        constexpr std::string_view kWhat = "The sandbox's memory could not be changed";
-        const DomainHandle domain(virDomainLookupByName(usable.get(), name.c_str()));
-        if (!domain) {
-            return tl::unexpected(translateLibvirtFailure(lastLibvirtFailure(), kWhat));
-        }
-        const auto metadata = readMetadata(domain.get());
-        if (!metadata || metadata->owner != owner) {
-            return fail(ErrorCode::NotAllowed, "The microVM “" + name + "” belongs to another Coldframe engine.");
-        }
-        if (virDomainSetMemoryFlags(domain.get(), std::uint64_t{memoryMiB} << 10, VIR_DOMAIN_AFFECT_LIVE) < 0) {
-            return tl::unexpected(translateLibvirtFailure(lastLibvirtFailure(), kWhat));
-        }
-        return {};
+    return withConnection<void>([name, owner = m_owner, failure, how = std::move(how)](const LibvirtConnection& usable) -> Result<void> {
+        COLDFRAME_TRY(const DomainHandle domain, findOwn(usable, name, owner, failure));
+        return how(domain.get()) < 0 ? Result<void>(tl::unexpected(translateLibvirtFailure(lastLibvirtFailure(), failure))) : Result<void>();
     });
 }
 
@@ -547,7 +536,18 @@ Result<void> LibvirtHypervisor::restore(const MachineDescription& machine, const
 
 Result<void> LibvirtHypervisor::setMemory(const std::string& sandboxId, std::uint32_t memoryMiB)
 {
-    return m_impl->setMemory(sandboxId, memoryMiB);
+    return m_impl->change(sandboxId, "The sandbox's memory could not be changed", [memoryMiB](virDomainPtr domain) {
+        return virDomainSetMemoryFlags(domain, std::uint64_t{memoryMiB} << 10, VIR_DOMAIN_AFFECT_LIVE);
+    });
+}
+
+Result<void> LibvirtHypervisor::resume(const std::string& sandboxId)
+{
+    return m_impl->change(sandboxId, "The sandbox could not go on", [](virDomainPtr domain) {
+        int state = 0;
+        const bool runs = virDomainGetState(domain, &state, nullptr, 0) == 0 && state == VIR_DOMAIN_RUNNING;
+        return runs ? 0 : virDomainResume(domain);
+    });
 }
 
 Result<void> LibvirtHypervisor::destroy(const std::string& sandboxId)

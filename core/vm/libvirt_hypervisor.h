@@ -24,6 +24,7 @@ public:
     Result<void> save(const std::string& sandboxId, const std::filesystem::path& file) override;
     Result<void> restore(const MachineDescription& machine, const std::filesystem::path& file) override;
     Result<void> setMemory(const std::string& sandboxId, std::uint32_t memoryMiB) override;
+    Result<void> resume(const std::string& sandboxId) override;
     Result<void> destroy(const std::string& sandboxId) override;
     Result<std::vector<Domain>> domains() override;
     Result<std::optional<Domain>> find(const std::string& sandboxId) override;

@@ -13,7 +13,7 @@ _coldframe() {
     case "$command" in
         run | create)
             if [[ $word == -* ]]; then
-                words="--name --network-allow --network-deny --policy --cpus --memory --disk --processes --open-files --service --when-idle --idle-after --detached --new --detach-keys --accept-emulation"
+                words="--name --network-allow --network-deny --policy --cpus --memory --disk --processes --open-files --service --docker --no-docker --when-idle --idle-after --detached --new --detach-keys --accept-emulation"
             elif [[ $COMP_CWORD -eq 2 ]]; then
                 words="$(coldframe agents -q 2>/dev/null)"
                 [[ $command == run ]] && words+=" $(coldframe ls -q 2>/dev/null)"
@@ -34,7 +34,7 @@ _coldframe() {
             if [[ ${COMP_WORDS[COMP_CWORD - 1]} == --when-idle ]]; then
                 words="nothing pause stop default"
             elif [[ $word == -* ]]; then
-                words="--cpus --memory --disk --processes --open-files --service --no-service --when-idle --idle-after --json"
+                words="--cpus --memory --disk --processes --open-files --service --no-service --docker --no-docker --when-idle --idle-after --json"
             else
                 words="$(coldframe ls -q 2>/dev/null)"
             fi

@@ -14,6 +14,8 @@ for limit in cpus memory disk processes open-files idle-after
 end
 complete -c coldframe -n "$setting; or __fish_seen_subcommand_from run create" -l when-idle -x -a "nothing pause stop default"
 complete -c coldframe -n "$setting; or __fish_seen_subcommand_from run create" -l service
+complete -c coldframe -n "$setting; or __fish_seen_subcommand_from run create" -l docker
+complete -c coldframe -n "$setting; or __fish_seen_subcommand_from run create" -l no-docker
 complete -c coldframe -n "$setting" -l no-service
 complete -c coldframe -n "__fish_seen_subcommand_from prune; and not __fish_seen_subcommand_from image" -l force -l dry-run -l json
 complete -c coldframe -n "__fish_seen_subcommand_from prune; and not __fish_seen_subcommand_from image" -l stopped-for -x

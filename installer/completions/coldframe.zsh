@@ -28,7 +28,7 @@ _coldframe() {
             if [[ ${words[CURRENT-1]} == --when-idle ]]; then
                 compadd nothing pause stop default
             elif [[ ${words[CURRENT]} == -* ]]; then
-                compadd -- --cpus --memory --disk --processes --open-files --service --no-service --when-idle --idle-after --json
+                compadd -- --cpus --memory --disk --processes --open-files --service --no-service --docker --no-docker --when-idle --idle-after --json
             else
                 compadd -- ${(f)"$(coldframe ls -q 2>/dev/null)"}
             fi

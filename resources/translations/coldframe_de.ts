@@ -334,6 +334,26 @@
         <source>Saved. %1</source>
         <translation>Gespeichert. %1</translation>
     </message>
+    <message>
+        <source>Docker inside</source>
+        <translation>Docker darin</translation>
+    </message>
+    <message>
+        <source>Starts when its agent needs it</source>
+        <translation>Startet, wenn ihr Agent es braucht</translation>
+    </message>
+    <message>
+        <source>Starts with the sandbox</source>
+        <translation>Startet mit der Sandbox</translation>
+    </message>
+    <message>
+        <source>Starts when it is first used</source>
+        <translation>Startet beim ersten Gebrauch</translation>
+    </message>
+    <message>
+        <source>Doc&amp;ker inside</source>
+        <translation>Doc&amp;ker darin</translation>
+    </message>
 </context>
 <context>
     <name>coldframe::ui::MainWindow</name>

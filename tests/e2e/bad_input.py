@@ -177,6 +177,41 @@ def missing_parts(t):
     wait_for(lambda: not t.processes("bin/coldframed"), 20)
 
 
+def room_runs_out(t):
+    """The computer's disk gets full while a sandbox writes to its own: it waits, is told of, and loses nothing."""
+    sandboxes = t.home / ".local/share/coldframe/sandboxes"
+    end_libvirt(t)
+    t.start_engine(mounted(small_disk(sandboxes, 220 << 10)))
+    r = coldframe(t, "start", "made", seconds=200)
+    t.check("with a little room a sandbox starts (the control)", r.status == 0, r)
+    made = lambda: next(s for s in listed(t) if s["name"] == "made")
+    # Among the sandbox's own files: an engine that starts clears what belongs to none.
+    libvirt = int((t.runtime / "libvirt/libvirtd.pid").read_text().split()[0])
+    filler = pathlib.Path(f"/proc/{libvirt}/root{sandboxes}/{made()['id']}/filler")
+    filler.write_bytes(bytes(100 << 20))
+    waiting = lambda: [w for w in made()["warnings"] if "stands still" in w]
+    t.check("and nothing is warned of", not waiting(), made())
+    t.run("made", "setsid sh -c 'head -c 130000000 /dev/urandom | tee ~/big | sha256sum > ~/meant; sync; touch ~/done' > /dev/null 2>&1 &")
+    t.check("what found no room stands still, and says so", wait_for(waiting, 120, 0.5), made())
+    for code, *words in ((125, "exec", "made", "true"), (FAILED, "pause", "made"), (FAILED, "stop", "made")):
+        r = coldframe(t, *words, seconds=60)
+        t.check(f"{words[0]} of one that stands still: said at once, with the remedy", r.status == code and "no space" in r.err and "Free some" in r.err and r.seconds < 10, r)
+    t.kill_and_wait(t.engine.pid)
+    # A new engine, in the surroundings of the old one: those of libvirt.
+    t.start_engine(["nsenter", "--user", "--mount", "--preserve-credentials", "--target", str(libvirt), "--"])
+    t.check("the next engine finds it so", wait_for(waiting, 60, 0.5), made())
+    filler.unlink()
+    t.check("with room again it goes on by itself", wait_for(lambda: made()["state"] == "running" and not waiting(), 60, 0.5), made())
+    t.run("made", "until test -e ~/done; do sleep 0.3; done; echo 3 | sudo tee /proc/sys/vm/drop_caches", seconds=120)
+    r = t.run("made", "wc -c < ~/big; sha256sum < ~/big; cat ~/meant", seconds=120)
+    words = r.out.splitlines()
+    t.check("what it wrote meanwhile is whole", len(words) == 3 and words[0] == "130000000" and words[1] == words[2], r)
+    coldframe(t, "stop", "--force", "made", seconds=60)
+    coldframe(t, "engine", "stop")
+    wait_for(lambda: not t.processes("bin/coldframed"), 20)
+    end_libvirt(t)
+
+
 def end_libvirt(t):
     """libvirt's daemon outlives the engine, and keeps the file system it saw."""
     pid_file = t.runtime / "libvirt/libvirtd.pid"
@@ -262,6 +297,7 @@ def story(t):
     words(t)
     damaged_state(t)
     missing_parts(t)
+    room_runs_out(t)
     odd_paths(t)
 
 

@@ -152,5 +152,21 @@ def story(t):
     t.check("opening its terminal brings it back too", wait_for(lambda: mark.group() in back.output, 40), back.output)
     back.end()
 
+    # A larger disk, and Docker from the start on.
+    t.call("sandbox.set", sandbox="box", whenIdle="nothing")
+    size = lambda: int(t.run("box", "df -B1 --output=size / | tail -1").out)
+    before = size()
+    done = cli("set", "box", "--disk", str(inspect()["diskGiB"] + 8), "--docker")
+    t.check("what comes with the next start is said", done.returncode == 0 and "The disk grows" in done.stderr and "Whether Docker is started with it changes" in done.stderr, done)
+    daemon = lambda: t.run("box", "pgrep -x dockerd").out.strip()
+    t.check("until then all is as it was (the control)", size() == before and not daemon(), (size(), before))
+    done = cli("stop", "box"), cli("start", "box")
+    t.check("the larger disk is there", all(d.returncode == 0 for d in done) and size() > before + (7 << 30), (done, size(), before))
+    t.check("and Docker runs though nobody used it", wait_for(daemon, 60, 0.5))
+    began = time.monotonic()
+    r = t.run("box", "docker version --format '{{.Server.Version}}'", seconds=150)
+    t.check("it answers", r.status == 0 and r.out.strip(), r)
+    t.say(f"{time.monotonic() - began:.1f} s until it did")
+
 
 harness.main(story)

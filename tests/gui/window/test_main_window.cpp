@@ -574,12 +574,15 @@ private slots:
         memory->setValue(16384);
         shownChild<QCheckBox>("limitsService")->setChecked(true);
         QVERIFY(!shownChild<QComboBox>("limitsWhenIdle")->isEnabled());
+        QCOMPARE(shownChild<QComboBox>("limitsDocker")->currentIndex(), 0);
+        shownChild<QComboBox>("limitsDocker")->setCurrentIndex(1);
         click("limitsSave");
         QTRY_VERIFY(shownChild<QLabel>("limitsMessage"));
         QVERIFY(shownChild<QLabel>("limitsMessage")->text().contains(QStringLiteral("was started with 2048 MiB")));
         const QJsonObject wanted = requests("sandbox.set").value(0);
         QCOMPARE(wanted[QStringLiteral("memoryMiB")].toInt(), 16384);
         QCOMPARE(wanted[QStringLiteral("service")].toBool(), true);
+        QCOMPARE(wanted[QStringLiteral("dockerAtStart")].toBool(), true);
         QTRY_VERIFY(shownChild<QLabel>("overviewResources")->text().contains(QStringLiteral("a service")));
         memory->setValue(4096);
         click("limitsSave");

@@ -37,6 +37,7 @@ private slots:
         for (const char* name : {"claude", "shell", "codex", "gemini", "copilot", "opencode", "kiro", "cagent"}) {
             const auto agent = catalog.findAgent(name);
             QVERIFY2(agent.has_value(), name);
+            QVERIFY((*agent)->dockerAtStart == (std::string(name) == "cagent"));
             QVERIFY((*agent)->supported == (std::string(name) != "kiro" && std::string(name) != "cagent"));
             QCOMPARE(std::count((*agent)->headless.begin(), (*agent)->headless.end(), "${PROMPT}"), std::ptrdiff_t{1});
             for (const std::string& pattern : (*agent)->allow) {

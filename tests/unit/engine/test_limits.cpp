@@ -52,7 +52,10 @@ private slots:
         const LimitsChange read = change({{"cpus", 0}, {"memoryMiB", 4096}, {"service", true}, {"whenIdle", "default"}, {"idleMinutes", 0.5}, {"sandbox", "x"}});
         QCOMPARE(read.cpus, std::optional<int>(0));
         QCOMPARE(read.memoryMiB, std::optional<int>(4096));
-        QVERIFY(!read.diskGiB && !read.processes);
+        QVERIFY(!read.diskGiB && !read.processes && !read.dockerAtStart);
+        QVERIFY(*change({{"dockerAtStart", false}}).dockerAtStart == false);
+        const LimitsChange asItsAgent = change({{"dockerAtStart", nullptr}});
+        QVERIFY(asItsAgent.dockerAtStart && !*asItsAgent.dockerAtStart);
         QCOMPARE(read.whenIdle, std::optional<std::string>(""));
         for (const json& bad : {json{{"cpus", -1}}, json{{"cpus", 65}}, json{{"cpus", 1.5}}, json{{"memoryMiB", 0}}, json{{"memoryMiB", 511}}, json{{"diskGiB", 1}},
                                 json{{"processes", 3}}, json{{"openFiles", 1}}, json{{"whenIdle", "explode"}}, json{{"idleMinutes", 0.01}},
@@ -97,20 +100,20 @@ private slots:
 
     void theRecordKeepsLimitsAndOlderOnesHaveNone()
     {
-        SandboxRecord record = planChange(running(), change({{"processes", 300}, {"openFiles", 1024}, {"service", true}, {"whenIdle", "stop"}, {"idleMinutes", 2.5}}), true)->record;
+        SandboxRecord record = planChange(running(), change({{"processes", 300}, {"openFiles", 1024}, {"service", true}, {"dockerAtStart", true}, {"whenIdle", "stop"}, {"idleMinutes", 2.5}}), true)->record;
         const auto back = recordFromJson(recordToJson(record));
         QVERIFY(back);
         QCOMPARE(back->processes, 300);
         QCOMPARE(back->openFiles, 1024);
         QCOMPARE(back->machineMemoryMiB, 2048);
         QCOMPARE(back->idleMinutes, 2.5);
-        QVERIFY(back->isService && back->whenIdle == "stop");
+        QVERIFY(back->isService && back->whenIdle == "stop" && back->dockerAtStart == true);
         json old = json::parse(recordToJson(record));
-        for (const char* key : {"processes", "openFiles", "service", "whenIdle", "idleMinutes", "machineCpus", "machineMemoryMiB", "pausedByItself"}) {
+        for (const char* key : {"processes", "openFiles", "service", "dockerAtStart", "whenIdle", "idleMinutes", "machineCpus", "machineMemoryMiB", "pausedByItself"}) {
             old.erase(key);
         }
         const auto before = recordFromJson(old.dump());
-        QVERIFY(before && !before->isService && before->processes == 0 && before->whenIdle.empty());
+        QVERIFY(before && !before->isService && !before->dockerAtStart && before->processes == 0 && before->whenIdle.empty());
     }
 
     void hostileUsageIsBounded()
