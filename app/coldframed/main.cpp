@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/paths.h"
+#include "engine/blocking.h"
 #include "engine/catalog_adapter.h"
 #include "engine/clock_watch.h"
 #include "engine/connection_record.h"
@@ -22,9 +23,9 @@
 #include <asio/detached.hpp>
 #include <asio/post.hpp>
 #include <asio/signal_set.hpp>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <thread>
@@ -46,47 +47,69 @@ int complain(const Error& error)
     return kExitUnavailable;
 }
 
-/// Decides once how guests run; KVM is believed only after a boot that came up (facts are looked at again at each start).
+/// Decides how guests run, and keeps to it until the setting changes or a trial ends; KVM is believed only after a boot that came
+/// up. The engine's thread; libvirt, which may be long in answering, is asked on the pool.
 class AccelerationChooser
 {
 public:
-    AccelerationChooser(vm::Hypervisor& hypervisor, const engine::Settings& settings)
-        : m_hypervisor(hypervisor), m_settings(settings)
+    AccelerationChooser(asio::thread_pool& pool, vm::Hypervisor& hypervisor, const engine::Settings& settings)
+        : m_pool(pool), m_hypervisor(hypervisor), m_settings(settings)
     {
     }
 
-    vm::AccelerationDecision operator()()
+    asio::awaitable<vm::AccelerationDecision> operator()()
     {
-        const std::scoped_lock lock(m_mutex);
         const auto choice = vm::parseAccelerationChoice(m_settings.acceleration).value_or(vm::AccelerationChoice::Auto);
-        if (m_decision && m_choice == choice) {
-            return *m_decision;
+        const auto now = std::chrono::steady_clock::now();
+        if (m_decision && m_choice == choice && now < m_goodUntil) {
+            co_return *m_decision;
         }
-        const auto info = m_hypervisor.info();
-        const auto facts = vm::probeAcceleration(info && info->offersKvm, trialFile());
-        auto decision = vm::decideAcceleration(choice, facts);
-        m_choice = choice;
-        m_decision = decision ? *decision : vm::AccelerationDecision{vm::Acceleration::Emulate, decision.error().message, false};
-        return *m_decision;
+        const int trials = m_trials;
+        auto look = [&hypervisor = m_hypervisor, choice] { return decide(hypervisor, choice); };
+        const Found found = co_await engine::onPool(m_pool, std::move(look));
+        if (trials == m_trials) {
+            m_choice = choice;
+            m_decision = found.decision;
+            // A libvirt that did not answer may do so later: what was said without it does not last.
+            m_goodUntil = found.isFinal ? std::chrono::steady_clock::time_point::max() : std::chrono::steady_clock::now() + kUnsureLasts;
+        }
+        co_return found.decision;
     }
 
     void endTrial(bool worked, const std::string& problem)
     {
-        const std::scoped_lock lock(m_mutex);
         if (auto saved = vm::saveKvmTrial(trialFile(), worked, problem); !saved) {
             logWarning("engine", saved.error().message);
         }
+        ++m_trials;
         m_decision.reset();
     }
 
 private:
+    struct Found
+    {
+        vm::AccelerationDecision decision;
+        bool isFinal = false;
+    };
+    static constexpr std::chrono::seconds kUnsureLasts{30};
+
     static std::filesystem::path trialFile() { return paths::dataFolder() / "kvm-trial.json"; }
 
+    static Found decide(vm::Hypervisor& hypervisor, vm::AccelerationChoice choice)
+    {
+        const auto info = hypervisor.info();
+        const auto facts = vm::probeAcceleration(info && info->offersKvm, trialFile());
+        const auto decision = vm::decideAcceleration(choice, facts);
+        return {decision ? *decision : vm::AccelerationDecision{vm::Acceleration::Emulate, decision.error().message, false}, info.has_value()};
+    }
+
+    asio::thread_pool& m_pool;
     vm::Hypervisor& m_hypervisor;
     const engine::Settings& m_settings;
-    std::mutex m_mutex;
     vm::AccelerationChoice m_choice = vm::AccelerationChoice::Auto;
     std::optional<vm::AccelerationDecision> m_decision;
+    std::chrono::steady_clock::time_point m_goodUntil;
+    int m_trials = 0;
 };
 
 json imageAnswer(image::ImageStore& store, bool build, bool force, const engine::Steps& steps, Error& problem)
@@ -207,7 +230,7 @@ int run(int argc, char** argv)
     KeyBridge keys(io, application, *keyStore);
     engine::RecordStore store(paths::dataFolder() / "sandboxes");
     engine::SnapshotStore snapshots(paths::dataFolder() / "snapshots");
-    AccelerationChooser acceleration(hypervisor, *settings);
+    AccelerationChooser acceleration(pool, hypervisor, *settings);
     api::Server* serverPointer = nullptr;
     engine::EngineParts parts{io,
                               pool,
@@ -246,7 +269,7 @@ int run(int argc, char** argv)
                                  }
                                  return answer;
                              },
-                             [&] { return diagnose(hypervisor, imageStore, acceleration()); },
+                             [&](const vm::AccelerationDecision& decision) { return diagnose(hypervisor, imageStore, decision); },
                              quit});
     api::Server server(io, handlers);
     handlers.attach(server);

@@ -119,8 +119,8 @@ asio::awaitable<Result<json>> Engine::call(std::string method, json params, api:
         };
         Result<json> answer = co_await onPool(m_o.parts.pool, std::move(handleImage));
         if (answer && build) {
-            const Result<void> warm =
-                co_await m_o.parts.warmStart.ensureUsual(m_o.parts.images, m_o.parts.acceleration().acceleration, steps);
+            const vm::AccelerationDecision decision = co_await m_o.parts.acceleration();
+            const Result<void> warm = co_await m_o.parts.warmStart.ensureUsual(m_o.parts.images, decision.acceleration, steps);
             if (!warm && warm.error().code == ErrorCode::Cancelled) {
                 co_return tl::unexpected(warm.error());
             }
@@ -169,7 +169,7 @@ asio::awaitable<Result<json>> Engine::engineCall(std::string method, json params
                            "This program and the running engine are of different versions. Stop the engine with: coldframe "
                            "engine stop - it starts again by itself.");
         }
-        const vm::AccelerationDecision decision = m_o.parts.acceleration();
+        const vm::AccelerationDecision decision = co_await m_o.parts.acceleration();
         co_return json{{"version", api::kProtocolVersion},
                        {"engineVersion", kVersion},
                        {"pid", ::getpid()},
@@ -188,7 +188,8 @@ asio::awaitable<Result<json>> Engine::engineCall(std::string method, json params
         co_return co_await pruneCall(std::move(params), steps);
     }
     if (method == "engine.diagnose") {
-        auto runDiagnosis = [this] { return m_o.diagnose(); };
+        const vm::AccelerationDecision decision = co_await m_o.parts.acceleration();
+        auto runDiagnosis = [this, decision] { return m_o.diagnose(decision); };
         Result<json> found = co_await onPool(m_o.parts.pool, std::move(runDiagnosis));
         const Result<json> keychain = co_await m_o.keysStatus();
         if (found && keychain) {
@@ -255,7 +256,8 @@ asio::awaitable<Result<json>> Engine::createSandbox(json params, api::CallContex
     if (params.contains("name") && request.name.empty()) {
         co_return fail(ErrorCode::InvalidArgument, "A sandbox's name cannot be empty.");
     }
-    auto sandbox = m_o.registry.create(request);
+    const vm::AccelerationDecision acceleration = co_await m_o.parts.acceleration();
+    auto sandbox = m_o.registry.create(request, acceleration);
     if (!sandbox) {
         co_return tl::unexpected(sandbox.error());
     }

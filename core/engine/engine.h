@@ -23,7 +23,7 @@ public:
         std::function<asio::awaitable<Result<void>>(std::string, SecretBuffer)> storeKey;
         std::function<asio::awaitable<Result<void>>(std::string)> removeKey;
         std::function<Result<nlohmann::json>(bool build, bool force, const Steps&)> image; ///< blocking: on the pool
-        std::function<Result<nlohmann::json>()> diagnose;                           ///< blocking: on the pool
+        std::function<Result<nlohmann::json>(const vm::AccelerationDecision&)> diagnose;  ///< blocking: on the pool
         std::function<void()> quit;
     };
 

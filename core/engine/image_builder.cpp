@@ -212,6 +212,7 @@ asio::awaitable<Result<image::OwnImage>> ImageBuilder::settle(BuildRoom& room, i
 
 asio::awaitable<Result<image::OwnImage>> ImageBuilder::makeInRoom(RoomOrder order, Work work, Steps steps)
 {
+    const vm::AccelerationDecision acceleration = co_await m_parts.acceleration();
     if (m_busy) {
         co_return fail(ErrorCode::Busy, "Another image is being made. Try again when it is finished.");
     }
@@ -223,7 +224,7 @@ asio::awaitable<Result<image::OwnImage>> ImageBuilder::makeInRoom(RoomOrder orde
     request.consentEmulation = order.consentEmulation;
     request.provisional = true;
     request.isBuilder = true;
-    auto created = m_registry.create(request);
+    auto created = m_registry.create(request, acceleration);
     if (!created) {
         co_return tl::unexpected(created.error());
     }

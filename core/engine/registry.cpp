@@ -93,7 +93,8 @@ asio::awaitable<void> Registry::load()
     }
     m_loaded = true;
     const Steps quietly;
-    if (auto made = co_await m_parts.warmStart.ensureUsual(m_parts.images, m_parts.acceleration().acceleration, quietly); !made) {
+    const vm::AccelerationDecision decision = co_await m_parts.acceleration();
+    if (auto made = co_await m_parts.warmStart.ensureUsual(m_parts.images, decision.acceleration, quietly); !made) {
         logInfo("template", made.error().message + " " + made.error().detail);
     }
 }
@@ -157,7 +158,7 @@ std::vector<std::shared_ptr<Sandbox>> Registry::all() const
     return list;
 }
 
-Result<std::shared_ptr<Sandbox>> Registry::create(const CreateRequest& request)
+Result<std::shared_ptr<Sandbox>> Registry::create(const CreateRequest& request, const vm::AccelerationDecision& acceleration)
 {
     COLDFRAME_TRY(std::string agent, m_parts.agents.canonicalName(request.agent));
     const char* home = std::getenv("HOME");
@@ -172,7 +173,6 @@ Result<std::shared_ptr<Sandbox>> Registry::create(const CreateRequest& request)
         COLDFRAME_TRY(ownImage, m_parts.ownImages.idOf(request.image));
         COLDFRAME_CHECK(checkImageFits(agent, request.image, ownImage));
     }
-    const vm::AccelerationDecision acceleration = m_parts.acceleration();
     if (acceleration.acceleration == vm::Acceleration::Emulate && !request.consentEmulation &&
         !m_parts.settings.consentToEmulation) {
         return fail(ErrorCode::NotAllowed,

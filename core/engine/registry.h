@@ -46,7 +46,7 @@ public:
     Result<std::shared_ptr<Sandbox>> find(const std::string& nameOrId) const;
     std::vector<std::shared_ptr<Sandbox>> all() const;
     /// Checks everything, then writes the record; nothing is changed on an error.
-    Result<std::shared_ptr<Sandbox>> create(const CreateRequest& request);
+    Result<std::shared_ptr<Sandbox>> create(const CreateRequest& request, const vm::AccelerationDecision& acceleration);
     /// A fork, complete: its record is named and kept, its disk and memory stand on the snapshot. Not started.
     asio::awaitable<Result<std::shared_ptr<Sandbox>>> addFork(std::shared_ptr<Sandbox> parent, Snapshot snapshot, std::string name,
                                                               std::vector<Workspace> workspaces);

@@ -170,7 +170,7 @@ asio::awaitable<Result<void>> Sandbox::describeMachine(const Steps& steps, Plan&
         }
         m_record.agentLayer = layer->string();
     }
-    const vm::AccelerationDecision acceleration = m_parts.acceleration();
+    const vm::AccelerationDecision acceleration = co_await m_parts.acceleration();
     plan.isTrial = acceleration.isTrial;
     const bool ofMemory = plan.ofMemory || !m_record.pausedDisk.empty();
     const int memoryMiB = ofMemory && m_record.machineMemoryMiB > 0 ? m_record.machineMemoryMiB : m_record.memoryMiB;
