@@ -61,7 +61,7 @@ LimitsDialog::LimitsDialog(api::Client& client, QString sandbox, QWidget* parent
     setObjectName(QStringLiteral("limitsDialog"));
     setWindowTitle(tr("Limits"));
     setAttribute(Qt::WA_DeleteOnClose);
-    resize(560, 560);
+    resize(560, 470);
     auto* column = new QVBoxLayout(this);
     auto* form = new QFormLayout;
     form->setFieldGrowthPolicy(QFormLayout::FieldsStayAtSizeHint);

@@ -42,6 +42,7 @@ struct Grammar
     PruneOptions pruned;
     LogOptions log;
     ProxyOptions proxy;
+    AnswerOptions answer;
     RuleOptions rule;
     SyncOptions sync;
     ImageOptions image;
@@ -271,6 +272,14 @@ void Grammar::addNetwork()
     };
     hosts("--allow-host,--allow-cidr", proxy.allow, "Allow a host, *.domain or CIDR");
     hosts("--block-host,--block-cidr", proxy.deny, "Deny a host, *.domain or CIDR");
+    add(network, "ask", "Be asked about unknown hosts in this terminal, until Ctrl-C", [](EngineLink& engine) { return networkAsk(engine); });
+    addListFlags(add(network, "questions", "List what waits for an answer", [this](EngineLink& engine) { return networkQuestions(engine, list); }));
+    CLI::App* answered = add(network, "answer", "Answer one", [this](EngineLink& engine) { return networkAnswer(engine, answer); });
+    answered->add_option("QUESTION", answer.question, "Its id")->required();
+    answered->add_option("VERDICT", answer.verdict, "allow or deny")->required()->check(CLI::IsMember({"allow", "deny"}));
+    answered->add_option("--for", answer.span, "How long it holds: this once, until the sandbox stops, for the sandbox, for all")
+        ->check(CLI::IsMember({"once", "session", "sandbox", "always"}));
+    answered->add_flag("--domain", answer.isDomain, "For its whole domain");
 }
 
 void Grammar::addPolicy()

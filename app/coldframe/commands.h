@@ -102,6 +102,19 @@ Result<int> diagnoseCommand(EngineLink& engine, ListOptions options);
 Result<int> versionCommand(EngineLink& engine, ListOptions options);
 Result<int> completionCommand(const std::string& shell);
 
+/// Asks about unknown hosts in this terminal until Ctrl-C.
+Result<int> networkAsk(EngineLink& engine);
+/// The questions that wait for an answer now.
+Result<int> networkQuestions(EngineLink& engine, ListOptions options);
+struct AnswerOptions
+{
+    std::string question; ///< id
+    std::string verdict;  ///< "allow", "deny"
+    std::string span = "once"; ///< "once", "session", "sandbox", "always"
+    bool isDomain = false;
+};
+Result<int> networkAnswer(EngineLink& engine, const AnswerOptions& options);
+
 struct LifeOptions
 {
     std::string verb; ///< "start", "stop", "pause", "resume", "reset", "remove"

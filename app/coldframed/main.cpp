@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "engine/idle_watch.h"
 #include "engine/image_references.h"
+#include "engine/questions.h"
 #include "engine/usage_watch.h"
 #include "engine/warm_start.h"
 #include "policy/presets.h"
@@ -232,6 +233,17 @@ int run(int argc, char** argv)
     engine::SnapshotStore snapshots(paths::dataFolder() / "snapshots");
     AccelerationChooser acceleration(pool, hypervisor, *settings);
     api::Server* serverPointer = nullptr;
+    engine::Registry* registryPointer = nullptr;
+    const auto broadcast = [&serverPointer](const json& event) {
+        if (serverPointer) {
+            serverPointer->broadcast(event);
+        }
+    };
+    engine::Questions questions(io, broadcast, [&registryPointer] {
+        for (const auto& sandbox : registryPointer ? registryPointer->all() : std::vector<std::shared_ptr<engine::Sandbox>>()) {
+            sandbox->canAskChanged();
+        }
+    });
     engine::EngineParts parts{io,
                               pool,
                               hypervisor,
@@ -249,12 +261,10 @@ int run(int argc, char** argv)
                               presetRules,
                               [&acceleration] { return acceleration(); },
                               [&acceleration](bool worked, const std::string& problem) { acceleration.endTrial(worked, problem); },
-                              [&serverPointer](const json& event) {
-                                  if (serverPointer) {
-                                      serverPointer->broadcast(event);
-                                  }
-                              }};
+                              broadcast,
+                              questions};
     engine::Registry registry(parts);
+    registryPointer = &registry;
     const auto quit = [&io] { io.stop(); };
     engine::Engine handlers({parts, registry, paths::configFolder(),
                              [&record](const json& query) { return (*record)->query(query); },

@@ -132,6 +132,9 @@ asio::awaitable<Result<json>> Engine::call(std::string method, json params, api:
     if (family == "policy") {
         co_return co_await policyCall(std::move(method), std::move(params));
     }
+    if (method == "network.attend" || method == "network.questions" || method == "network.answer") {
+        co_return co_await questionCall(std::move(method), std::move(params));
+    }
     if (family == "keys") {
         co_return co_await keysCall(std::move(method), std::move(params));
     }

@@ -3,6 +3,7 @@
 
 #include "api/server.h"
 #include "engine/image_calls.h"
+#include "engine/questions.h"
 #include "engine/registry.h"
 
 #include <memory>
@@ -46,6 +47,8 @@ private:
     Answer createSandbox(Json params, api::CallContext& context);
     Answer execCall(std::string method, Json params, api::CallContext& context);
     Answer policyCall(std::string method, Json params);
+    Answer questionCall(std::string method, Json params);
+    Result<void> addRules(const Question& question, const engine::Answer& answer);
     Answer setCall(std::shared_ptr<Sandbox> sandbox, Json params);
     Answer keysCall(std::string method, Json params);
     Answer syncCall(std::string method, Json params, api::CallContext& context);

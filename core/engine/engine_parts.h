@@ -81,6 +81,7 @@ public:
     virtual Result<nlohmann::json> append(const nlohmann::json& connection) = 0;
 };
 
+class Questions;
 class SnapshotStore;
 class WarmStart;
 
@@ -106,6 +107,7 @@ struct EngineParts
     /// How the first boot with KVM on this host went; KVM is believed, or not, from then on.
     std::function<void(bool worked, const std::string& problem)> kvmTrialEnded;
     std::function<void(const nlohmann::json& event)> emitEvent;
+    Questions& questions;
 };
 
 } // namespace coldframe::engine

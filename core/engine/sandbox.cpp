@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "engine/questions.h"
 #include "engine/sandbox_plan.h"
 
 #include "api/path_encoding.h"
@@ -404,6 +405,7 @@ asio::awaitable<Result<void>> Sandbox::takeOver()
 
 void Sandbox::closeLinks()
 {
+    m_parts.questions.forget(m_record.id);
     m_sync.stop();
     m_control.reset();
     m_bulk.reset();

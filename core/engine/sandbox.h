@@ -102,6 +102,7 @@ public:
     Result<void> removeRule(const std::string& idOrPattern);
     Result<void> setMode(policy::Mode mode);
     void policyChanged(); ///< tells proxy and dialler
+    void canAskChanged(); ///< somebody came who can be asked, or nobody is there any more
 
     /// Removes the sockets of a microVM that is no more.
     void clearSockets();
@@ -164,6 +165,7 @@ private:
     Result<void> save();
     void changed();
     void onProxyEvent(const nlohmann::json& event);
+    void askUser(const nlohmann::json& event);
     std::filesystem::path folder() const { return m_parts.store.folderOf(m_record.id); }
     std::filesystem::path diskFile() const { return m_parts.store.diskOf(m_record.id, m_record.diskId); }
     std::filesystem::path socketFolder() const;

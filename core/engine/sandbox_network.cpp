@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of Sandbox that has to do with the proxy: policy, keys, what it reports.
+#include "engine/questions.h"
 #include "engine/sandbox.h"
 
 #include "base/clock.h"
@@ -40,7 +41,7 @@ policy::PolicySet Sandbox::effectivePolicy() const
     policy::PolicySet set;
     set.version = m_policyVersion;
     set.mode = m_record.mode;
-    set.canAsk = false;
+    set.canAsk = m_parts.settings.askAboutHosts && m_parts.questions.isSomebodyThere();
     const auto add = [&set](const std::vector<policy::Rule>& rules) {
         set.rules.insert(set.rules.end(), rules.begin(), rules.end());
     };
@@ -83,6 +84,7 @@ Result<policy::Rule> Sandbox::addRule(policy::Rule rule, bool sessionOnly)
 {
     rule.scope = sessionOnly ? policy::Scope::Session : policy::Scope::Sandbox;
     std::vector<policy::Rule>& rules = sessionOnly ? m_sessionRules : m_record.rules;
+    std::erase_if(m_sessionRules, [now = utcNow()](const policy::Rule& old) { return old.expiry && now >= *old.expiry; });
     rules.push_back(rule);
     if (!sessionOnly) {
         if (auto saved = save(); !saved) {
@@ -268,6 +270,42 @@ std::map<std::string, std::string> Sandbox::sentinelEnvironment() const
     return environment;
 }
 
+void Sandbox::askUser(const json& event)
+{
+    Question question;
+    question.sandbox = m_record.id;
+    question.host = event.value("host", "");
+    question.port = event.value("port", std::uint16_t(0));
+    question.protocol = event.value("protocol", "");
+    question.method = event.value("method", "");
+    question.path = event.value("path", "");
+    question.source = event.value("source", "");
+    const std::weak_ptr<ProxyLink> link = m_proxy;
+    const auto reply = [link, id = event.value("id", "")](bool allow) {
+        if (const auto proxy = link.lock()) {
+            proxy->answer(id, allow);
+        }
+    };
+    if (m_record.isBuilder || !policy::normaliseHost(question.host) || question.port == 0) {
+        reply(false);
+        return;
+    }
+    // Who was asked about it need not be told that it was blocked.
+    if (m_parts.questions.isSomebodyThere() && m_blockedHosts.size() < kMaxBlockedNotices) {
+        m_blockedHosts.insert(question.host + ":" + std::to_string(question.port));
+    }
+    m_parts.questions.ask(std::move(question), std::chrono::seconds(m_parts.settings.askSeconds), reply);
+}
+
+void Sandbox::canAskChanged()
+{
+    // A dialler that cannot be told has no use for it; its connections are worth more.
+    if (m_proxy && m_proxy->canChangePolicy()) {
+        ++m_policyVersion;
+        m_proxy->sendPolicy(effectivePolicy());
+    }
+}
+
 void Sandbox::onProxyEvent(const json& event)
 {
     const std::string type = event.value("type", "");
@@ -298,7 +336,7 @@ void Sandbox::onProxyEvent(const json& event)
             }
         }
     } else if (type == "ask" && m_proxy) {
-        m_proxy->answer(event.value("id", ""), false); // nobody can be asked yet: unknown is denied
+        askUser(event);
     } else if (type == "alert" || type == "problem") {
         logWarning("sandbox " + m_record.name, "proxy: " + event.dump());
         m_parts.emitEvent({{"type", "alert"}, {"sandbox", m_record.id}, {"text", event.value("text", event.value("message", ""))}});

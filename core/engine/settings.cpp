@@ -15,6 +15,8 @@ using nlohmann::json;
 namespace {
 
 constexpr int kVersion = 1;
+constexpr int kLeastAskSeconds = 5;
+constexpr int kMostAskSeconds = 300; // the proxy's own limit
 
 Result<policy::HostMapping> mappingFromJson(const json& j)
 {
@@ -36,6 +38,11 @@ Result<Settings> read(const json& j, Settings settings)
     settings.consentToEmulation = j.value("consentToEmulation", settings.consentToEmulation);
     settings.defaultMode = j.value("defaultMode", settings.defaultMode);
     COLDFRAME_TRY([[maybe_unused]] policy::Mode mode, policy::modeFromName(settings.defaultMode));
+    settings.askAboutHosts = j.value("askAboutHosts", settings.askAboutHosts);
+    settings.askSeconds = j.value("askSeconds", settings.askSeconds);
+    if (settings.askSeconds < kLeastAskSeconds || settings.askSeconds > kMostAskSeconds) {
+        return fail(ErrorCode::InvalidArgument, "The setting \"askSeconds\" must be between 5 and 300.");
+    }
     settings.warmStart = j.value("warmStart", settings.warmStart);
     settings.idleMinutes = j.value("idleMinutes", settings.idleMinutes);
     settings.whenIdle = j.value("whenIdle", settings.whenIdle);
@@ -83,6 +90,8 @@ std::string settingsToJson(const Settings& s)
                 {"upstreamCaFiles", s.upstreamCaFiles},
                 {"bypassHosts", s.bypassHosts},
                 {"defaultMode", s.defaultMode},
+                {"askAboutHosts", s.askAboutHosts},
+                {"askSeconds", s.askSeconds},
                 {"warmStart", s.warmStart},
                 {"whenIdle", s.whenIdle},
                 {"whenIdleMinutes", s.whenIdleMinutes},
@@ -96,7 +105,8 @@ Result<Settings> settingsFromJson(const std::string& text, const Settings& base)
         const json j = json::parse(text);
         static const std::vector<std::string> known = {"version",         "acceleration", "consentToEmulation", "hostMappings",
                                                        "upstreamCaFiles", "bypassHosts",  "defaultMode",        "idleMinutes",
-                                                       "warmStart",       "whenIdle",     "whenIdleMinutes"};
+                                                       "warmStart",       "whenIdle",     "whenIdleMinutes",    "askAboutHosts",
+                                                       "askSeconds"};
         for (const auto& [key, value] : j.items()) {
             if (std::find(known.begin(), known.end(), key) == known.end()) {
                 return fail(ErrorCode::InvalidArgument, "There is no setting named \"" + key + "\".");

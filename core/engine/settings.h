@@ -19,6 +19,8 @@ struct Settings
     std::vector<std::string> upstreamCaFiles; ///< PEM files, absolute paths
     std::vector<std::string> bypassHosts;
     std::string defaultMode = "balanced"; ///< for sandboxes made without network flags
+    bool askAboutHosts = true;            ///< unknown hosts are asked about while somebody is there to answer; else denied
+    int askSeconds = 60;                  ///< until no answer is a no; 5 to 300
     bool warmStart = true;                ///< sandboxes start from a saved template of the booted guest
     std::string whenIdle = "nothing";     ///< what becomes of a sandbox that nobody and nothing uses: nothing | pause | stop
     double whenIdleMinutes = 30;          ///< after this time without use; at least 0.1
