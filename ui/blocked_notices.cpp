@@ -63,10 +63,11 @@ void BlockedNotices::takeLimit(const nlohmann::json& event)
     }
     const QString key = QString::number(m_next++);
     m_offers.insert(key, {sandbox, {}});
-    const QString title = kind == "disk"     ? tr("The disk of %1 is full")
+    const QString title = kind == "disk"          ? tr("The disk of %1 is full")
                           : kind == "disk-nearly" ? tr("The disk of %1 is nearly full")
-                         : kind == "memory" ? tr("The memory of %1 was full")
-                                             : tr("%1 has too many processes");
+                          : kind == "host-disk"   ? tr("%1 waits for space on this computer")
+                          : kind == "memory"      ? tr("The memory of %1 was full")
+                                                  : tr("%1 has too many processes");
     m_notifier.show({key, title.arg(name), shown(rawField(event, "text").substr(0, 500)), QString()});
 }
 

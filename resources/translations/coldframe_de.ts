@@ -114,6 +114,10 @@
         <translation>Der Datenträger von %1 ist fast voll</translation>
     </message>
     <message>
+        <source>%1 waits for space on this computer</source>
+        <translation>%1 wartet auf Platz auf diesem Computer</translation>
+    </message>
+    <message>
         <source>The memory of %1 was full</source>
         <translation>Der Arbeitsspeicher von %1 war voll</translation>
     </message>

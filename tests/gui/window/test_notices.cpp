@@ -92,11 +92,13 @@ private slots:
         FakeNotifier notifier;
         BlockedNotices notices(client, model, notifier);
         emit client.resynchronised(nlohmann::json::array({{{"id", "aabb"}, {"name", "one"}, {"state", "running"}}}));
+        emit client.event({{"type", "limit"}, {"sandbox", "aabb"}, {"kind", "host-disk"}, {"text", "one stands still."}});
+        QCOMPARE(notifier.m_shown.last().title, QStringLiteral("one waits for space on this computer"));
         for (int i = 0; i < 50; ++i) {
             emit client.event({{"type", "limit"}, {"sandbox", "aabb"}, {"kind", "disk"}, {"text", "The disk of one is full."}});
         }
         QCOMPARE(notifier.m_shown.size(), BlockedNotices::kBurst);
-        QCOMPARE(notifier.m_shown.first().title, QStringLiteral("The disk of one is full"));
+        QCOMPARE(notifier.m_shown.last().title, QStringLiteral("The disk of one is full"));
         // What is blocked meanwhile is told all the same.
         emit client.event({{"type", "blocked"}, {"sandbox", "aabb"}, {"host", "a.example.net"}, {"port", 443}});
         QCOMPARE(notifier.m_shown.size(), BlockedNotices::kBurst + 1);
