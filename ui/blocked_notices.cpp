@@ -100,10 +100,24 @@ void BlockedNotices::take(const nlohmann::json& event)
                      pattern ? tr("Allow for this sandbox") : QString()});
 }
 
+void BlockedNotices::tellQuestion(const QString& sandbox, const QString& name, const QString& target)
+{
+    if (!mayShow(sandbox + QStringLiteral(" question"))) {
+        return;
+    }
+    const QString key = QString::number(m_next++);
+    m_offers.insert(key, {sandbox, {}});
+    m_notifier.show({key, tr("%1 wants to reach %2").arg(name, target), tr("It waits for your answer in Coldframe's window."), tr("Answer")});
+}
+
 void BlockedNotices::allow(const QString& key)
 {
     const auto found = m_offers.constFind(key);
-    if (found == m_offers.constEnd() || found->pattern.empty()) {
+    if (found == m_offers.constEnd()) {
+        return;
+    }
+    if (found->pattern.empty()) {
+        emit sandboxWanted(found->sandbox);
         return;
     }
     const Offer offer = *found;
@@ -119,7 +133,7 @@ void BlockedNotices::allow(const QString& key)
 void BlockedNotices::tellSwallowed()
 {
     for (auto it = m_windows.begin(); it != m_windows.end(); ++it) {
-        if (it->swallowed > 0 && !it.key().endsWith(QStringLiteral(" limit"))) {
+        if (it->swallowed > 0 && !it.key().contains(QLatin1Char(' '))) {
             const QString key = QString::number(m_next++);
             m_offers.insert(key, {it.key(), {}});
             m_notifier.show({key, tr("More hosts were blocked: %1").arg(it->swallowed),

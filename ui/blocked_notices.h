@@ -29,6 +29,10 @@ public:
 
     BlockedNotices(api::Client& client, SandboxModel& model, Notifier& notifier, QObject* parent = nullptr);
 
+public slots:
+    /// A question waits in the window; the notice opens it.
+    void tellQuestion(const QString& sandbox, const QString& name, const QString& target);
+
 signals:
     void said(const QString& text);
     void sandboxWanted(const QString& id);

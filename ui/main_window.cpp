@@ -5,6 +5,7 @@
 #include "ui/keys_dialog.h"
 #include "ui/new_sandbox_dialog.h"
 #include "ui/preferences_dialog.h"
+#include "ui/question_bar.h"
 #include "ui/sandbox_actions.h"
 #include "ui/sandbox_delegate.h"
 #include "ui/sandbox_list.h"
@@ -58,7 +59,15 @@ MainWindow::MainWindow(api::Client& client, QWidget* parent) : QMainWindow(paren
     m_splitter->addWidget(m_stack);
     m_splitter->setStretchFactor(1, 1);
     m_splitter->setSizes({270, 850});
-    setCentralWidget(m_splitter);
+    auto* all = new QWidget(this);
+    auto* column = new QVBoxLayout(all);
+    column->setContentsMargins(0, 0, 0, 0);
+    column->setSpacing(0);
+    m_questions = new QuestionBar(client, *m_model, all);
+    connect(m_questions, &QuestionBar::said, this, &MainWindow::say);
+    column->addWidget(m_questions);
+    column->addWidget(m_splitter, 1);
+    setCentralWidget(all);
     makeMenus();
     m_engine = new QLabel(this);
     m_engine->setObjectName(QStringLiteral("engineState"));

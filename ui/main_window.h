@@ -27,6 +27,7 @@ class KeysDialog;
 class NewSandboxDialog;
 class SandboxActions;
 class PreferencesDialog;
+class QuestionBar;
 class SandboxModel;
 class SandboxPage;
 class SystemCheckDialog;
@@ -43,6 +44,7 @@ public:
     explicit MainWindow(api::Client& client, QWidget* parent = nullptr);
 
     SandboxModel& model() const { return *m_model; }
+    QuestionBar& questions() const { return *m_questions; }
     SandboxActions& actions() const { return *m_actions; }
     SandboxPage* page(const QString& id);
 
@@ -79,6 +81,7 @@ private:
     api::Client& m_client;
     SandboxModel* m_model = nullptr;
     SandboxActions* m_actions = nullptr;
+    QuestionBar* m_questions = nullptr;
     QSplitter* m_splitter = nullptr;
     QListView* m_list = nullptr;
     QStackedWidget* m_stack = nullptr;

@@ -123,6 +123,9 @@ QWidget* PreferencesDialog::makeGeneral()
     m_mode->addItem(tr("Locked: only what you allow"), QStringLiteral("locked"));
     m_mode->addItem(tr("Open: everything public"), QStringLiteral("open"));
     form->addRow(tr("&New sandboxes"), m_mode);
+    m_ask = new QCheckBox(tr("Ask about unknown hosts while this window is there; else block them"), page);
+    m_ask->setObjectName(QStringLiteral("preferencesAsk"));
+    form->addRow(QString(), m_ask);
     m_whenIdle = choice("preferencesWhenIdle", tr("Sandboxes that nobody uses"));
     m_whenIdle->addItem(tr("Run on"), QStringLiteral("nothing"));
     m_whenIdle->addItem(tr("Are paused, and go on when they are used"), QStringLiteral("pause"));
@@ -145,6 +148,7 @@ QWidget* PreferencesDialog::makeGeneral()
     connect(m_acceleration, &QComboBox::currentIndexChanged, this,
             [this] { change({{"acceleration", m_acceleration->currentData().toString().toStdString()}}); });
     connect(m_consent, &QCheckBox::toggled, this, [this](bool on) { change({{"consentToEmulation", on}}); });
+    connect(m_ask, &QCheckBox::toggled, this, [this](bool on) { change({{"askAboutHosts", on}}); });
     connect(m_mode, &QComboBox::currentIndexChanged, this,
             [this] { change({{"defaultMode", m_mode->currentData().toString().toStdString()}}); });
     return page;
@@ -234,6 +238,7 @@ void PreferencesDialog::takeSettings(const json& settings)
     m_filling = true;
     m_acceleration->setCurrentIndex(qMax(0, m_acceleration->findData(shownField(settings, "acceleration"))));
     m_consent->setChecked(flagField(settings, "consentToEmulation"));
+    m_ask->setChecked(flagField(settings, "askAboutHosts"));
     m_mode->setCurrentIndex(qMax(0, m_mode->findData(shownField(settings, "defaultMode"))));
     m_whenIdle->setCurrentIndex(qMax(0, m_whenIdle->findData(shownField(settings, "whenIdle"))));
     const auto minutes = settings.is_object() ? settings.find("whenIdleMinutes") : settings.end();

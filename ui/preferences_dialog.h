@@ -56,6 +56,7 @@ private:
     QCheckBox* m_darkTerminals = nullptr;
     QComboBox* m_acceleration = nullptr;
     QCheckBox* m_consent = nullptr;
+    QCheckBox* m_ask = nullptr;
     QComboBox* m_mode = nullptr;
     QComboBox* m_whenIdle = nullptr;
     QDoubleSpinBox* m_idleMinutes = nullptr;

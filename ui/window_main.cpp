@@ -7,6 +7,7 @@
 #include "ui/blocked_notices.h"
 #include "ui/main_window.h"
 #include "ui/notifier.h"
+#include "ui/question_bar.h"
 #include "ui/single_window.h"
 #include "ui/theme.h"
 #include "ui/translations.h"
@@ -87,6 +88,11 @@ int runWindow(int argc, char** argv)
         QObject::connect(&notifier, &DesktopNotifier::undelivered, &tray, &Tray::say);
         BlockedNotices notices(client, window.model(), notifier);
         QObject::connect(&notices, &BlockedNotices::said, &window, &MainWindow::say);
+        QObject::connect(&window.questions(), &QuestionBar::asked, &notices, [&window, &notices](const QString& sandbox, const QString& name, const QString& target) {
+            if (!window.isActiveWindow()) {
+                notices.tellQuestion(sandbox, name, target);
+            }
+        });
         QObject::connect(&notices, &BlockedNotices::sandboxWanted, &window, &MainWindow::showSandbox);
         QObject::connect(&window, &MainWindow::windowSettingsChanged, &theme, [&theme](const WindowSettings& changed) {
             Theme::setTerminalDark(changed.darkTerminals);

@@ -125,6 +125,18 @@
         <source>%1 has too many processes</source>
         <translation>%1 hat zu viele Prozesse</translation>
     </message>
+    <message>
+        <source>%1 wants to reach %2</source>
+        <translation>%1 möchte %2 erreichen</translation>
+    </message>
+    <message>
+        <source>It waits for your answer in Coldframe&apos;s window.</source>
+        <translation>Die Verbindung wartet auf Ihre Antwort im Fenster von Coldframe.</translation>
+    </message>
+    <message>
+        <source>Answer</source>
+        <translation>Antworten</translation>
+    </message>
 </context>
 <context>
     <name>coldframe::ui::DesktopNotifier</name>
@@ -1138,6 +1150,65 @@
     <message>
         <source>A&amp;fter</source>
         <translation>Na&amp;ch</translation>
+    </message>
+    <message>
+        <source>Ask about unknown hosts while this window is there; else block them</source>
+        <translation>Nach unbekannten Hosts fragen, solange dieses Fenster da ist; sonst blockieren</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::QuestionBar</name>
+    <message>
+        <source>Allow Once</source>
+        <translation>Einmal erlauben</translation>
+    </message>
+    <message>
+        <source>Allow</source>
+        <translation>Erlauben</translation>
+    </message>
+    <message>
+        <source>Not Now</source>
+        <translation>Jetzt nicht</translation>
+    </message>
+    <message>
+        <source>Block</source>
+        <translation>Blockieren</translation>
+    </message>
+    <message>
+        <source>Block it for this sandbox, and do not ask again</source>
+        <translation>Für diese Sandbox blockieren und nicht wieder fragen</translation>
+    </message>
+    <message>
+        <source>Until the Sandbox Stops</source>
+        <translation>Bis die Sandbox stoppt</translation>
+    </message>
+    <message>
+        <source>For This Sandbox</source>
+        <translation>Für diese Sandbox</translation>
+    </message>
+    <message>
+        <source>For Every Sandbox</source>
+        <translation>Für jede Sandbox</translation>
+    </message>
+    <message>
+        <source>Nobody answered in time: %1 was not allowed.</source>
+        <translation>Niemand hat rechtzeitig geantwortet: %1 wurde nicht erlaubt.</translation>
+    </message>
+    <message>
+        <source>A sandbox</source>
+        <translation>Eine Sandbox</translation>
+    </message>
+    <message>
+        <source>%1 wants to reach %2.</source>
+        <translation>%1 möchte %2 erreichen.</translation>
+    </message>
+    <message>
+        <source>More questions wait: %1</source>
+        <translation>Weitere Fragen warten: %1</translation>
+    </message>
+    <message>
+        <source>For This Sandbox, All of %1</source>
+        <translation>Für diese Sandbox, alles unter %1</translation>
     </message>
 </context>
 <context>

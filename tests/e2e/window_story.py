@@ -153,6 +153,22 @@ def blocked(t, d, pictures):
     t.check("the same connection passes now", wait_for(lambda: "hello from docs" in shell.text, 60, 0.3), shell.text)
 
 
+def asked(t, d, pictures):
+    """The window is there, so an unknown host is a question, and the connection waits for its answer."""
+    t.call("settings.set", settings={"askAboutHosts": True})
+    d.type("curl -sS https://ask.example.com/")
+    d.key("Return")
+    t.check("the window asks about an unknown host", d.find("claude-shop wants to reach ask.example.com.", "label", 30), d.outline())
+    if pictures.folder:
+        time.sleep(1)
+        pictures.take("question-light")
+    d.press("Allow Once")
+    # The answer went by the window; the terminal is not where one types meanwhile.
+    shell = d.find("Terminal", "terminal", 20)
+    t.check("its answer lets the connection go on", wait_for(lambda: "hello from ask" in shell.text, 60, 0.3), shell.text)
+    t.check("and the question goes", d.gone("claude-shop wants to reach ask.example.com.", "label"), d.outline())
+
+
 def looked_at(t, d):
     """The pages tell the truth: connections in the list, state of the sync in the overview."""
     d.press("Network", "page tab")
@@ -260,13 +276,13 @@ def story(t):
     t.host_file(t.project / "README.md", "# Shop\n")
     t.api = t.serve_tls("api.anthropic.com", Anthropic)
     t.api.project, t.api.key = t.project, KEY
-    for name, text in (("docs.example.com", "hello from docs\n"), ("registry.npmjs.org", "{}\n"), ("pypi.org", "simple\n")):
+    for name, text in (("docs.example.com", "hello from docs\n"), ("ask.example.com", "hello from ask\n"), ("registry.npmjs.org", "{}\n"), ("pypi.org", "simple\n")):
         t.serve_tls(name, type("Page", (harness.Handler,), {"text": text}))
     d = desktop.Desktop(t)
     try:
         d.up()
         t.start_engine()
-        t.apply_settings()
+        t.apply_settings(askAboutHosts=False)
         pictures = Pictures(d)
         first_steps(t, d, pictures)
         store_key(t, d, pictures)
@@ -274,6 +290,7 @@ def story(t):
         t.sandbox = t.call("sandbox.list")["sandboxes"][0]["id"]
         claude(t, d)
         blocked(t, d, pictures)
+        asked(t, d, pictures)
         looked_at(t, d)
         all_pictures(t, d, pictures)
         from_tray(t, d)

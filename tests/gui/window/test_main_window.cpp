@@ -8,6 +8,7 @@
 #include "ui/network_model.h"
 #include "ui/rules.h"
 #include "ui/sandbox_model.h"
+#include "ui/question_bar.h"
 #include "ui/sandbox_page.h"
 #include "ui/terminal/terminal_widget.h"
 #include "ui/terminal_page.h"
@@ -560,6 +561,54 @@ private slots:
         click("removeMapping");
         QTRY_COMPARE(shownChild<QTreeWidget>("mappings")->topLevelItemCount(), 0);
         qunsetenv("XDG_CONFIG_HOME");
+    }
+
+    void aQuestionIsAskedAndAnswered()
+    {
+        begin({QStringLiteral("--populate")});
+        QTRY_COMPARE(requests("network.attend").size(), 1);
+        QVERIFY(!shownChild<QFrame>("questionBar"));
+        const auto ask = [this](const char* id, const char* host, const char* domain) {
+            emit m_scene->client.event({{"type", "ask"},
+                                        {"question", {{"id", id}, {"sandbox", kDocs.toStdString()}, {"host", host}, {"port", 443}, {"domain", domain},
+                                                      {"method", "GET"}, {"path", "/a\u202eb"}}}});
+        };
+        QSignalSpy asked(&m_scene->window.questions(), &QuestionBar::asked);
+        ask("q1", "api.example.com", "example.com");
+        ask("q1", "api.example.com", "example.com"); // twice is once
+        ask("q2", "10.0.0.1", "");
+        QCOMPARE(asked.size(), 2);
+        QVERIFY(shownChild<QFrame>("questionBar"));
+        QCOMPARE(shownChild<QLabel>("questionText")->text(), QStringLiteral("codex-docs wants to reach api.example.com."));
+        QVERIFY(shownChild<QLabel>("questionMore")->text().startsWith(QStringLiteral("GET /a")));
+        QVERIFY(!shownChild<QLabel>("questionMore")->text().contains(QChar(0x202e)));
+        QVERIFY(shownChild<QLabel>("questionMore")->text().contains(QStringLiteral("More questions wait: 1")));
+        // A click that was meant for something else answers nothing.
+        QVERIFY(!shownChild<QPushButton>("questionOnce")->isEnabled());
+        click("questionOnce"); // waits until it may be clicked
+        QTRY_COMPARE(requests("network.answer").size(), 1);
+        QCOMPARE(requests("network.answer")[0][QStringLiteral("id")].toString(), QStringLiteral("q1"));
+        QCOMPARE(requests("network.answer")[0][QStringLiteral("for")].toString(), QStringLiteral("once"));
+        QCOMPARE(shownChild<QLabel>("questionText")->text(), QStringLiteral("codex-docs wants to reach 10.0.0.1."));
+        QVERIFY(!shownChild<QPushButton>("questionBlock")->isEnabled()); // a new one: guarded again
+        auto* menu = shownChild<QPushButton>("questionAllow")->menu();
+        QVERIFY(!menu->actions().at(2)->isVisible()); // an address has no domain
+        menu->actions().at(3)->trigger();
+        QCOMPARE(m_scene->window.questions().waiting(), 1); // guarded, too
+        click("questionBlock");
+        QTRY_COMPARE(requests("network.answer").size(), 2);
+        QCOMPARE(requests("network.answer")[1][QStringLiteral("verdict")].toString(), QStringLiteral("deny"));
+        QCOMPARE(requests("network.answer")[1][QStringLiteral("for")].toString(), QStringLiteral("sandbox"));
+        QVERIFY(!shownChild<QFrame>("questionBar"));
+        ask("q3", "late.example.com", "example.com");
+        emit m_scene->client.event({{"type", "ask.done"}, {"id", "q3"}, {"verdict", "deny"}, {"by", "timeout"}});
+        QVERIFY(!shownChild<QFrame>("questionBar"));
+        for (int number = 0; number < 1000; ++number) {
+            ask(("flood" + std::to_string(number)).c_str(), "example.com", "example.com");
+        }
+        QVERIFY(m_scene->window.questions().waiting() <= 64);
+        m_scene->engine.kill();
+        QTRY_VERIFY(!shownChild<QFrame>("questionBar")); // what nobody waits for is not asked
     }
 
     void limitsAreShownWithWhatHoldsThemAndChanged()
