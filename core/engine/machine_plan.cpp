@@ -2,6 +2,7 @@
 #include "engine/machine_plan.h"
 
 #include "base/paths.h"
+#include "sync/seed_disk.h"
 #include "vm/acceleration.h"
 #include "vm/firmware.h"
 #include "vm/template_key.h"
@@ -34,7 +35,7 @@ vm::MachineDescription machineOf(const MachineShape& shape)
     machine.kernel = shape.image.kernel;
     machine.initrd = shape.image.initrd;
     machine.backingChain = imageChain(shape.image);
-    machine.readOnlyDisks = {{shape.agentSlot, vm::DiskFormat::Qcow2, "agent"}};
+    machine.readOnlyDisks = {{shape.agentSlot, vm::DiskFormat::Qcow2, "agent"}, {{}, vm::DiskFormat::Raw, vm::kSeedSerial}};
     machine.memoryMiB = static_cast<std::uint32_t>(shape.memoryMiB);
     machine.vcpus = static_cast<std::uint32_t>(shape.cpus > 0 ? shape.cpus : kUsualCpus);
     machine.acceleration = shape.acceleration;
@@ -45,7 +46,8 @@ vm::MachineDescription machineOf(const MachineShape& shape)
 Result<std::string> machineKey(const vm::MachineDescription& machine, std::uint64_t diskBytes, const vm::HypervisorInfo& host)
 {
     return vm::templateKey(machine, diskBytes,
-                           vm::hostFingerprint(host, machine.acceleration) + ";user " + std::to_string(::getuid()) + " " + std::to_string(::getgid()));
+                           vm::hostFingerprint(host, machine.acceleration) + ";user " + std::to_string(::getuid()) + " " + std::to_string(::getgid()) +
+                               ";seed " + std::to_string(sync::kSeedDiskBytes));
 }
 
 void setSockets(vm::MachineDescription& machine, const std::filesystem::path& folder)
@@ -54,6 +56,9 @@ void setSockets(vm::MachineDescription& machine, const std::filesystem::path& fo
     machine.bulkSocket = folder / "bulk.sock";
     machine.netSocket = folder / "net.sock";
     machine.consoleSocket = folder / "console.sock";
+    machine.readOnlyDisks.back().path = seedDiskIn(folder);
 }
+
+std::filesystem::path seedDiskIn(const std::filesystem::path& folder) { return folder / "seed.raw"; }
 
 } // namespace coldframe::engine

@@ -34,7 +34,10 @@ std::vector<vm::ReadOnlyDisk> imageChain(const GuestImage& image);
 /// What a memory saved of this machine needs to come back (vm::templateKey() for this host and user). Blocking.
 Result<std::string> machineKey(const vm::MachineDescription& machine, std::uint64_t diskBytes, const vm::HypervisorInfo& host);
 
-/// Gives the machine its sockets, all in one folder.
+/// Gives the machine its sockets and its seed disk, all in one folder that lives as long as the microVM.
 void setSockets(vm::MachineDescription& machine, const std::filesystem::path& folder);
+
+/// Where the seed disk of a microVM is; made by sync::makeSeedDisk() before its start.
+std::filesystem::path seedDiskIn(const std::filesystem::path& folder);
 
 } // namespace coldframe::engine

@@ -13,6 +13,7 @@
 #include "engine/deadline.h"
 #include "engine/machine_plan.h"
 #include "engine/warm_start.h"
+#include "sync/seed_disk.h"
 #include "vm/emulator.h"
 #include "vm/qcow2.h"
 
@@ -340,6 +341,9 @@ asio::awaitable<Result<void>> Sandbox::bootAndConnect(const Steps& steps, Plan& 
     if (auto made = makeFolders(socketFolder(), 0700); !made) {
         co_return made;
     }
+    if (auto made = sync::makeSeedDisk(seedDiskIn(socketFolder())); !made) {
+        co_return made;
+    }
     const bool emulated = plan.shape.acceleration == vm::Acceleration::Emulate;
     steps.say("boot", plan.isResume ? "Bringing its memory back" : plan.warm ? "Starting the microVM" : emulated ? "Booting the microVM (emulated: about ten seconds)" : "Booting the microVM");
     vm::MachineDescription& machine = plan.machine;
@@ -505,7 +509,7 @@ asio::awaitable<Result<void>> Sandbox::startSync(const Steps& steps)
         co_return Result<void>();
     }
     steps.say("workspace", "Bringing the workspace into the sandbox");
-    if (auto started = co_await m_sync.start(*m_bulk, m_record); !started) {
+    if (auto started = co_await m_sync.start(*m_bulk, m_record, seedDiskIn(socketFolder())); !started) {
         co_return started;
     }
     co_return co_await m_sync.waitComplete(steps);

@@ -47,6 +47,7 @@ json statusJsonOf(const std::string& path, const sync::SyncStatus& status)
             {"state", sync::syncStateName(status.state)},
             {"entriesToGo", status.entriesToGo},
             {"bytesToGo", status.bytesToGo},
+            {"bytesBySeedDisk", status.bytesBySeedDisk},
             {"problems", notesJson(status.problems)},
             {"conflicts", notesJson(status.conflicts)},
             {"held", notesJson(status.held)},
@@ -87,9 +88,14 @@ SandboxSync::SandboxSync(EngineParts& parts, std::string sandboxId) : m_parts(pa
 
 SandboxSync::~SandboxSync() { stop(); }
 
-asio::awaitable<Result<void>> SandboxSync::start(GuestLink& bulk, const SandboxRecord& record)
+asio::awaitable<Result<void>> SandboxSync::start(GuestLink& bulk, const SandboxRecord& record, std::filesystem::path seedDisk)
 {
     stop();
+    const auto seed = m_parts.settings.seedDisk ? sync::SeedDisk::open(seedDisk)
+                                                : Result<std::shared_ptr<sync::SeedDisk>>(std::shared_ptr<sync::SeedDisk>());
+    if (!seed) {
+        logInfo("sync", seed.error().message + " " + seed.error().detail); // of a microVM that an older engine started
+    }
     for (const Workspace& workspace : record.workspaces) {
         const auto root = std::make_shared<Root>();
         root->path = workspace.path.native();
@@ -99,6 +105,7 @@ asio::awaitable<Result<void>> SandboxSync::start(GuestLink& bulk, const SandboxR
         options.stateFolder = folder / "sync" / folderNameOf(workspace.path);
         options.trashFolder = folder / "trash" / folderNameOf(workspace.path);
         options.readOnly = workspace.readOnly;
+        options.seedDisk = seed.value_or(nullptr);
         options.onStatus = [&parts = m_parts, id = m_sandboxId, path = root->path](const sync::SyncStatus& status) {
             asio::post(parts.io, [&parts, id, path, status] {
                 parts.emitEvent({{"type", "sync.changed"}, {"sandbox", id}, {"sync", statusJsonOf(path, status)}});

@@ -4,6 +4,7 @@
 #include "engine/engine_parts.h"
 #include "engine/guest_link.h"
 
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -19,8 +20,9 @@ public:
     SandboxSync(EngineParts& parts, std::string sandboxId);
     ~SandboxSync();
 
-    /// Opens a stream per workspace and starts its session. `generation` and `diskId` bind the ancestors.
-    asio::awaitable<Result<void>> start(GuestLink& bulk, const SandboxRecord& record);
+    /// Opens a stream per workspace and starts its session. `generation` and `diskId` bind the ancestors. The sandbox's seed disk
+    /// need not be there.
+    asio::awaitable<Result<void>> start(GuestLink& bulk, const SandboxRecord& record, std::filesystem::path seedDisk);
     /// Until every session is in step, paused or in conflict; false when cancelled.
     asio::awaitable<Result<void>> waitComplete(const Steps& steps);
     /// Both sides in step, or an error that says what is not.

@@ -44,6 +44,7 @@ Result<Settings> read(const json& j, Settings settings)
         return fail(ErrorCode::InvalidArgument, "The setting \"askSeconds\" must be between 5 and 300.");
     }
     settings.warmStart = j.value("warmStart", settings.warmStart);
+    settings.seedDisk = j.value("seedDisk", settings.seedDisk);
     settings.idleMinutes = j.value("idleMinutes", settings.idleMinutes);
     settings.whenIdle = j.value("whenIdle", settings.whenIdle);
     settings.whenIdleMinutes = j.value("whenIdleMinutes", settings.whenIdleMinutes);
@@ -93,6 +94,7 @@ std::string settingsToJson(const Settings& s)
                 {"askAboutHosts", s.askAboutHosts},
                 {"askSeconds", s.askSeconds},
                 {"warmStart", s.warmStart},
+                {"seedDisk", s.seedDisk},
                 {"whenIdle", s.whenIdle},
                 {"whenIdleMinutes", s.whenIdleMinutes},
                 {"idleMinutes", s.idleMinutes}}
@@ -106,7 +108,7 @@ Result<Settings> settingsFromJson(const std::string& text, const Settings& base)
         static const std::vector<std::string> known = {"version",         "acceleration", "consentToEmulation", "hostMappings",
                                                        "upstreamCaFiles", "bypassHosts",  "defaultMode",        "idleMinutes",
                                                        "warmStart",       "whenIdle",     "whenIdleMinutes",    "askAboutHosts",
-                                                       "askSeconds"};
+                                                       "askSeconds",      "seedDisk"};
         for (const auto& [key, value] : j.items()) {
             if (std::find(known.begin(), known.end(), key) == known.end()) {
                 return fail(ErrorCode::InvalidArgument, "There is no setting named \"" + key + "\".");

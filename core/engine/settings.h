@@ -22,6 +22,7 @@ struct Settings
     bool askAboutHosts = true;            ///< unknown hosts are asked about while somebody is there to answer; else denied
     int askSeconds = 60;                  ///< until no answer is a no; 5 to 300
     bool warmStart = true;                ///< sandboxes start from a saved template of the booted guest
+    bool seedDisk = true;                 ///< large files go into a sandbox by its seed disk
     std::string whenIdle = "nothing";     ///< what becomes of a sandbox that nobody and nothing uses: nothing | pause | stop
     double whenIdleMinutes = 30;          ///< after this time without use; at least 0.1
     int idleMinutes = 5;                  ///< the engine leaves after this time with nothing to do; 0 = never

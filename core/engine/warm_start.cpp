@@ -7,6 +7,7 @@
 #include "engine/blocking.h"
 #include "engine/deadline.h"
 #include "engine/guest_link.h"
+#include "sync/seed_disk.h"
 #include "vm/acceleration.h"
 #include "vm/emulator.h"
 #include "vm/qcow2.h"
@@ -172,6 +173,7 @@ asio::awaitable<Result<void>> WarmStart::make(MachineShape shape, std::string ke
                     slot = emptySlot()]() -> Result<void> {
         COLDFRAME_TRY(machine.readOnlyDisks[0].path, slot);
         COLDFRAME_CHECK(makeFolders(folder, 0700));
+        COLDFRAME_CHECK(sync::makeSeedDisk(seedDiskIn(folder)));
         SystemProcessRunner runner;
         COLDFRAME_CHECK(vm::createOverlay(runner, machine.backingChain, machine.overlay, size));
         COLDFRAME_TRY(const auto info, hypervisor.info());

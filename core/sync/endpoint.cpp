@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "sync/protocol.h"
 #include "sync/replica.h"
+#include "sync/seed_disk.h"
 
 #include <cerrno>
 #include <poll.h>
@@ -17,7 +18,7 @@ namespace {
 class Endpoint
 {
 public:
-    Endpoint(int fd, const EndpointOptions& options) : m_stream(fd, options.idleLimit) {}
+    Endpoint(int fd, const EndpointOptions& options) : m_stream(fd, options.idleLimit), m_seed(options.seedDevice) {}
 
     Result<void> run(const std::filesystem::path& root, const EndpointOptions& options);
     void reportFailure(const Error& error)
@@ -36,10 +37,12 @@ private:
     Result<void> sendContent(std::uint32_t index, const std::string& path, const Entry& expected);
     Result<void> apply(std::string_view payload);
     Result<void> applyContent(const Operation& operation, StagedFile* staged, OperationResult& result);
+    Result<std::optional<std::string_view>> contentOf(const Message& message, bool isWanted);
     Result<void> commit();
     void progress();
 
     MessageStream m_stream;
+    SeedReader m_seed;
     std::unique_ptr<Replica> m_replica;
     std::vector<std::pair<std::uint32_t, OperationResult>> m_results;
     bool m_scanned = false;
@@ -65,6 +68,7 @@ Result<void> Endpoint::run(const std::filesystem::path& root, const EndpointOpti
     Writer out;
     out.u16(kProtocolVersion);
     out.u8(m_replica->scanner().isWatching() ? 1 : 0);
+    out.u64(m_seed.size());
     COLDFRAME_CHECK(m_stream.send(MessageType::HelloReply, out.data()));
     COLDFRAME_CHECK(m_stream.flush());
     return serve();
@@ -245,20 +249,50 @@ Result<void> Endpoint::applyContent(const Operation& operation, StagedFile* stag
         if (message.type == MessageType::ApplyContentEnd) {
             break;
         }
-        if (message.type != MessageType::ApplyContent) {
-            return fail(ErrorCode::Protocol, "The host sent an unexpected message.");
+        COLDFRAME_TRY(const auto content, contentOf(message, isGood));
+        if (isGood && !content) {
+            result = {Outcome::Changed, "The seed disk cannot be read."}; // the host sends it again, by the stream
+            isGood = false;
         }
         if (isGood) {
-            if (auto written = staged->write(message.payload); !written) {
+            if (auto written = staged->write(*content); !written) {
                 result = {Outcome::Failed, written.error().message + " " + written.error().detail};
                 isGood = false;
             }
         }
+        if (message.type == MessageType::ApplySeed) {
+            COLDFRAME_CHECK(m_stream.send(MessageType::SeedTaken, {}));
+            COLDFRAME_CHECK(m_stream.flush());
+        }
     }
+    m_seed.rest();
     if (isGood) {
         result = m_replica->apply(operation, staged, {});
     }
     return {};
+}
+
+/// The bytes that a content message brings, or nothing when they could not be read.
+Result<std::optional<std::string_view>> Endpoint::contentOf(const Message& message, bool isWanted)
+{
+    if (message.type == MessageType::ApplyContent) {
+        return std::optional(std::string_view(message.payload));
+    }
+    Reader in(message.payload);
+    const std::uint64_t offset = in.u64();
+    const std::uint32_t length = in.u32();
+    if (message.type != MessageType::ApplySeed || !in.atEnd() || !m_seed.isPiece(offset, length)) {
+        return fail(ErrorCode::Protocol, "The host sent an unexpected message.");
+    }
+    if (!isWanted) {
+        return std::optional<std::string_view>();
+    }
+    auto bytes = m_seed.read(offset, length);
+    if (!bytes) {
+        logWarning("sync", bytes.error().message + " " + bytes.error().detail);
+        return std::optional<std::string_view>();
+    }
+    return std::optional(*bytes);
 }
 
 Result<void> Endpoint::commit()

@@ -13,6 +13,7 @@ struct EndpointOptions
 {
     /// For content on its way; best on the root's file system and outside the root, one per root.
     std::filesystem::path stagingFolder{};
+    int seedDevice = -1; ///< the seed disk, opened for direct reading; borrowed. -1: there is none
     std::uint64_t maxEntries = 1'000'000;
     std::chrono::milliseconds idleLimit{std::chrono::hours(24 * 365)}; ///< the host may be silent for long
 };

@@ -50,7 +50,7 @@ Result<bool> MessageParser::next(Message& message)
     const char* data = m_buffer.data() + m_consumed;
     const std::uint32_t length = decodeLength(data);
     const auto type = static_cast<std::uint8_t>(data[4]);
-    if (length == 0 || length > kMaxMessageBytes || type == 0 || type > static_cast<std::uint8_t>(MessageType::Failed)) {
+    if (length == 0 || length > kMaxMessageBytes || type == 0 || type > static_cast<std::uint8_t>(kLastMessageType)) {
         return fail(ErrorCode::Protocol, "The workspace sync stream is damaged.",
                     "length " + std::to_string(length) + ", type " + std::to_string(type));
     }

@@ -15,13 +15,17 @@ namespace coldframe::sync {
 /// other for ever; the one exception is Changed, of which at most one is on its way between two scans.
 ///
 ///     host                                   guest
-///     Hello   magic u32, version u16      →  HelloReply  version u16, watching u8
+///     Hello   magic u32, version u16      →  HelloReply  version u16, watching u8, size of the seed disk u64 (0 or left
+///                                             out: none)
 ///     Scan    full u8                     →  Progress*, ScanBatch (records)*, ScanEnd (watching u8)
 ///                                             (only what differs from what was told before in this connection)
 ///     Fetch   count u32, (path, entry)*   →  (Content index u32, bytes)*, ContentEnd index u32, ok u8, text …
 ///                                             for each index in order, then FetchEnd
 ///     Apply   index u32, path, before entry, after entry, mtime u64, executable …
-///     ApplyContent bytes*, ApplyContentEnd   (after an Apply whose new entry is a file with other content)
+///     (ApplyContent bytes | ApplySeed offset u64, length u32)*, ApplyContentEnd
+///                                         (after an Apply whose new entry is a file with other content)
+///                                         →  SeedTaken for each ApplySeed: its place may be used again. At most
+///                                             kSeedPlaces are on their way, so they never fill the stream
 ///     Commit                              →  Progress*, Results (index u32, outcome u8, text)*, ResultsEnd
 ///     Flush                               →  FlushDone after syncfs(2)
 ///                                            Changed: something moved since the last scan
@@ -50,7 +54,11 @@ enum class MessageType : std::uint8_t {
     FlushDone = 18,
     Progress = 19,
     Failed = 20,
+    ApplySeed = 21,
+    SeedTaken = 22,
 };
+
+inline constexpr auto kLastMessageType = MessageType::SeedTaken;
 
 inline constexpr std::uint32_t kProtocolMagic = 0x43465359; // "CFSY"
 inline constexpr std::uint16_t kProtocolVersion = 1;

@@ -3,9 +3,13 @@
 
 #include "base/log.h"
 
+#include <algorithm>
+
 namespace coldframe::sync {
 
 namespace {
+
+constexpr std::size_t kMaxSeedMisses = 8;
 
 tl::unexpected<Error> broken(std::string_view what)
 {
@@ -44,6 +48,10 @@ Result<void> Remote::handshake()
     Reader in(reply.payload);
     if (reply.type != MessageType::HelloReply || in.u16() != kProtocolVersion || !in.ok()) {
         return broken("hello");
+    }
+    (void)in.u8(); // whether it watches; each scan says it again
+    if (in.u64() != kSeedDiskBytes) {
+        m_seedDisk.reset(); // an older guest, or it could not be opened there
     }
     return {};
 }
@@ -162,9 +170,34 @@ Result<void> Remote::fetch(const std::vector<Record>& files, Replica& into, std:
     return end.type == MessageType::FetchEnd ? Result<void>() : broken("no end of content");
 }
 
+bool Remote::goesBySeedDisk(const Operation& operation) const
+{
+    return m_seedDisk != nullptr && Replica::bringsContent(operation) && operation.after.size >= kSeedFileBytes &&
+           m_notBySeed.size() < kMaxSeedMisses && !m_notBySeed.contains(operation.path);
+}
+
+bool Remote::goesAnyBySeedDisk(const std::vector<Operation>& operations, std::size_t first, std::size_t count) const
+{
+    const auto begin = operations.begin() + static_cast<std::ptrdiff_t>(first);
+    return std::any_of(begin, begin + static_cast<std::ptrdiff_t>(count),
+                       [this](const Operation& operation) { return goesBySeedDisk(operation); });
+}
+
+/// Whatever kept it from arriving, the next attempt does without the disk; and where that happens often, all do.
+void Remote::noteSeedResult(const Operation& operation, Outcome outcome)
+{
+    if (outcome != Outcome::Done) {
+        m_notBySeed.insert(operation.path);
+        logDebug("sync", "did not arrive by the seed disk: " + escapeForDisplay(operation.path, 300));
+    }
+}
+
 Result<std::vector<OperationResult>> Remote::apply(const std::vector<Operation>& operations, std::size_t first,
                                                    std::size_t count, const ContentSource& content)
 {
+    SeedTransfer seed(m_stream, [this] { return receive(); },
+                      goesAnyBySeedDisk(operations, first, count) ? m_seedDisk->take() : std::nullopt);
+    std::vector<std::size_t> bySeed;
     for (std::size_t i = 0; i < count; ++i) {
         const Operation& operation = operations[first + i];
         Writer out;
@@ -175,33 +208,27 @@ Result<std::vector<OperationResult>> Remote::apply(const std::vector<Operation>&
         out.u64(static_cast<std::uint64_t>(operation.mtimeNs));
         COLDFRAME_CHECK(m_stream.send(MessageType::Apply, out.data()));
         if (Replica::bringsContent(operation)) {
+            const bool usesSeed = seed.isUsable() && goesBySeedDisk(operation);
+            if (usesSeed) {
+                bySeed.push_back(i);
+            }
             Result<void> sent;
-            content(operation, [this](std::string_view bytes) { return m_stream.send(MessageType::ApplyContent, bytes); },
+            content(operation,
+                    [&](std::string_view bytes) {
+                        return usesSeed ? seed.send(bytes) : m_stream.send(MessageType::ApplyContent, bytes);
+                    },
                     sent);
             COLDFRAME_CHECK(sent);
+            COLDFRAME_CHECK(seed.endFile());
             COLDFRAME_CHECK(m_stream.send(MessageType::ApplyContentEnd, {}));
         }
     }
     COLDFRAME_CHECK(m_stream.send(MessageType::Commit, {}));
     std::vector<OperationResult> results(count, {Outcome::Failed, "No answer from the sandbox."});
-    for (;;) {
-        COLDFRAME_TRY(const Message message, receive());
-        if (message.type == MessageType::ResultsEnd) {
-            break;
-        }
-        if (message.type != MessageType::Results) {
-            return broken("no results");
-        }
-        Reader in(message.payload);
-        while (!in.atEnd()) {
-            const std::uint32_t index = in.u32();
-            const std::uint8_t outcome = in.u8();
-            const std::string_view text = in.bytes(1024);
-            if (!in.ok() || index >= count || outcome > static_cast<std::uint8_t>(Outcome::Failed)) {
-                return broken("result");
-            }
-            results[index] = {static_cast<Outcome>(outcome), escapeForDisplay(text, 200)};
-        }
+    COLDFRAME_CHECK(receiveResults(results, seed));
+    m_bytesBySeed += seed.bytes();
+    for (const std::size_t i : bySeed) {
+        noteSeedResult(operations[first + i], results[i].outcome);
     }
     for (std::size_t i = 0; i < count; ++i) {
         const Operation& operation = operations[first + i];
@@ -217,6 +244,33 @@ Result<std::vector<OperationResult>> Remote::apply(const std::vector<Operation>&
         }
     }
     return results;
+}
+
+Result<void> Remote::receiveResults(std::vector<OperationResult>& results, SeedTransfer& seed)
+{
+    for (;;) {
+        COLDFRAME_TRY(const Message message, receive());
+        if (message.type == MessageType::ResultsEnd) {
+            return seed.isDone() ? Result<void>() : broken("content was not taken");
+        }
+        if (message.type == MessageType::SeedTaken) {
+            COLDFRAME_CHECK(seed.taken(message));
+            continue;
+        }
+        if (message.type != MessageType::Results) {
+            return broken("no results");
+        }
+        Reader in(message.payload);
+        while (!in.atEnd()) {
+            const std::uint32_t index = in.u32();
+            const std::uint8_t outcome = in.u8();
+            const std::string_view text = in.bytes(1024);
+            if (!in.ok() || index >= results.size() || outcome > static_cast<std::uint8_t>(Outcome::Failed)) {
+                return broken("result");
+            }
+            results[index] = {static_cast<Outcome>(outcome), escapeForDisplay(text, 200)};
+        }
+    }
 }
 
 Result<void> Remote::flush()

@@ -4,13 +4,19 @@
 #include "sync/protocol.h"
 #include "sync/reconcile.h"
 #include "sync/replica.h"
+#include "sync/seed_transfer.h"
 
 #include <functional>
 #include <map>
+#include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 namespace coldframe::sync {
+
+/// From this size on a file goes by the seed disk; smaller ones cost the guest more as files than as bytes.
+inline constexpr std::uint64_t kSeedFileBytes = 128u << 10;
 
 /// The host's view of the guest over one connection. Nothing the guest says is believed beyond its own tree; an error
 /// of code Protocol means it broke the rules and the connection is to be dropped. Owned by one thread.
@@ -47,12 +53,20 @@ public:
     Result<std::vector<OperationResult>> apply(const std::vector<Operation>& operations, std::size_t first,
                                                std::size_t count, const ContentSource& content);
 
+    /// Content of files of at least kSeedFileBytes goes by this disk from now on, when the guest has it. Before handshake().
+    void useSeedDisk(std::shared_ptr<SeedDisk> disk) { m_seedDisk = std::move(disk); }
+    std::uint64_t bytesBySeedDisk() const { return m_bytesBySeed; }
+
     Result<void> flush();
     int fd() const { return m_stream.fd(); }
     bool hasInput();
 
 private:
     Result<Message> receive();
+    bool goesBySeedDisk(const Operation& operation) const;
+    void noteSeedResult(const Operation& operation, Outcome outcome);
+    Result<void> receiveResults(std::vector<OperationResult>& results, SeedTransfer& seed);
+    bool goesAnyBySeedDisk(const std::vector<Operation>& operations, std::size_t first, std::size_t count) const;
 
     MessageStream m_stream;
     Limits m_limits;
@@ -61,6 +75,9 @@ private:
     bool m_watching = false;
     bool m_unsettled = false;
     bool m_changed = false;
+    std::shared_ptr<SeedDisk> m_seedDisk{};
+    std::set<std::string> m_notBySeed{}; ///< what did not arrive that way
+    std::uint64_t m_bytesBySeed = 0;
 };
 
 } // namespace coldframe::sync

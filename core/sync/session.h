@@ -4,6 +4,7 @@
 #include "base/result.h"
 #include "base/unique_fd.h"
 #include "sync/entry.h"
+#include "sync/seed_disk.h"
 #include "sync/trash.h"
 
 #include <chrono>
@@ -30,6 +31,7 @@ struct SyncStatus
     SyncState state = SyncState::Offline;
     std::uint64_t entriesToGo = 0;
     std::uint64_t bytesToGo = 0;
+    std::uint64_t bytesBySeedDisk = 0; ///< of this connection
     std::vector<Note> problems{};  ///< paths are raw bytes; at most kMaxNotes of each list
     std::vector<Note> conflicts{};
     std::vector<Note> held{};
@@ -64,6 +66,7 @@ struct SessionOptions
     std::function<void(const SyncStatus&)> onStatus{}; ///< on the session's thread, when something changed
     /// Whether text holds a key from the keychain (keeps the file out of the sandbox). On the session's thread.
     std::function<bool(std::string_view)> isStoredKey{};
+    std::shared_ptr<SeedDisk> seedDisk{}; ///< of the sandbox; null: all content goes by the stream
     std::chrono::milliseconds idleLimit{std::chrono::minutes(2)}; ///< the guest's silence during an exchange
 };
 

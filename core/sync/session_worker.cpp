@@ -86,6 +86,7 @@ Result<void> Session::Worker::run()
     m_lastFull = Clock::now();
     report(SyncState::Scanning);
     loadState();
+    m_remote.useSeedDisk(m_shared.options.seedDisk);
     COLDFRAME_CHECK(m_remote.handshake());
     for (;;) {
         if (isStopping()) {
@@ -528,6 +529,7 @@ void Session::Worker::report(SyncState state)
     next.state = state;
     next.entriesToGo = m_entriesToGo;
     next.bytesToGo = m_bytesToGo;
+    next.bytesBySeedDisk = m_remote.bytesBySeedDisk();
     next.problems = cut(m_problems);
     next.conflicts = cut(m_conflicts);
     next.held = cut(m_held);

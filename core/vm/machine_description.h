@@ -13,7 +13,7 @@ enum class Acceleration { Kvm, Emulate };
 
 enum class DiskFormat { Qcow2, Raw };
 
-/// An immutable disk file: never written, never replaced, pinned by its path.
+/// A disk that the guest only reads. But for the seed disk its file is immutable: never written, never replaced, pinned by its path.
 struct ReadOnlyDisk
 {
     std::filesystem::path path{};
@@ -23,6 +23,9 @@ struct ReadOnlyDisk
 
 /// The size of every disk in the agent's slot: a restored guest goes on with the size that it saw at its boot, so they are all alike.
 constexpr std::uint64_t kAgentSlotBytes = 16ull << 30;
+
+/// The serial of the seed disk (core/sync/seed_disk.h), by which the guest knows it. The host writes it while the guest runs.
+constexpr const char* kSeedSerial = "seed";
 
 /// Everything there is to know about one microVM before it starts. Plain data; domainXml() turns it into
 /// libvirt's words. All paths are absolute.

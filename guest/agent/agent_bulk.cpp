@@ -4,6 +4,7 @@
 #include "channel/pump.h"
 #include "guest/agent/agent.h"
 #include "guest/agent/encoding.h"
+#include "guest/agent/seed_device.h"
 
 #include <algorithm>
 #include <asio/ip/tcp.hpp>
@@ -48,6 +49,8 @@ Result<int> Agent::startEndpoint(const std::string& workspace)
     spec.environment = {{"PATH", "/usr/bin:/bin"}, {"HOME", m_agent->home}, {"LANG", "C.UTF-8"}};
     spec.account = *m_agent;
     spec.standardInput = theirs.get();
+    const UniqueFd seedDevice = openSeedDevice(); // only root may open it
+    spec.standardOutput = seedDevice.get();
     spec.standardError = STDERR_FILENO;
     // A host that came back has no use for the process of its earlier session.
     if (const auto earlier = m_endpoints.find(workspace); earlier != m_endpoints.end()) {

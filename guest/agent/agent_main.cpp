@@ -15,6 +15,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace coldframe::guest {
@@ -99,6 +100,10 @@ int runSyncEndpoint(int argc, char** argv)
         } else {
             return 2;
         }
+    }
+    struct stat output {};
+    if (::fstat(STDOUT_FILENO, &output) == 0 && S_ISBLK(output.st_mode)) {
+        options.seedDevice = STDOUT_FILENO; // Agent::startEndpoint()
     }
     return root.empty() ? 2 : sync::runEndpoint(STDIN_FILENO, root, options);
 }

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "guest/agent/modules.h"
 #include "guest/agent/root_disk.h"
+#include "guest/agent/seed_device.h"
 
 #include <cerrno>
 #include <cstring>
@@ -189,7 +190,7 @@ void mountAgentLayer()
     for (const auto& entry : fs::directory_iterator("/sys/class/block", error)) {
         const std::string name = entry.path().filename();
         const fs::path device = fs::path("/dev") / name;
-        if (!name.starts_with("vd") || name == "vda") {
+        if (!name.starts_with("vd") || name == "vda" || isSeedDevice(entry.path())) {
             continue;
         }
         const auto superblock = readExtSuperblock(device);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sandboxes that start from a saved template: independent of each other, of the template's life, and of its damage."""
-import hashlib, json, os, pathlib, subprocess, time
+import hashlib, json, os, pathlib, signal, subprocess, time
 import harness
 from harness import wait_for
 
@@ -165,6 +165,92 @@ def killed_while_making(t, images):
     t.check("no work folder is left", wait_for(lambda: not list(images.glob(".template-*.work")), 10), list(images.iterdir()))
 
 
+def large_files(t):
+    """Large files go in by the seed disk: counted, right, nothing of it left, and nothing of it in another sandbox."""
+    folder = t.home / "large"
+    sums = {}
+
+    def large(name, megabytes):
+        content = os.urandom(megabytes << 20)
+        # Whole from its first moment on: half a file that an engine brought in before it was killed would be a conflict.
+        folder.mkdir(exist_ok=True)
+        os.rename(t.host_file(t.home / "unfinished", content), folder / name)
+        sums[name] = hashlib.sha256(content).hexdigest()
+
+    def by_disk(name="first"):
+        return t.call("sync.status", sandbox=name)["syncs"][0]["bytesBySeedDisk"]
+
+    def seed(name="first"):
+        return t.runtime / "coldframe/s" / t.call("sandbox.inspect", sandbox=name)["id"][:12] / "seed.raw"
+
+    def held(path):
+        """Bytes of content in a sparse file."""
+        if not path.exists():
+            return -1
+        with open(path, "rb") as file:
+            total = at = 0
+            try:
+                while True:
+                    begin = os.lseek(file.fileno(), at, os.SEEK_DATA)
+                    at = os.lseek(file.fileno(), begin, os.SEEK_HOLE)
+                    total += at - begin
+            except OSError:  # ENXIO: no more
+                return total
+
+    def arrived(name):
+        r = t.run("first", f"for i in $(seq 500); do [ -e {name} ] && break; sleep 0.3; done; sha256sum {name}", seconds=240)
+        return r.out.startswith(sums[name]) or t.say(f"{name}: {r} {r.out}")
+
+    large("a.bin", 20)
+    t.host_file(folder / "small", "small\n")
+    t.host_file(folder / ".netrc", os.urandom(3 << 20))
+    t.create("first", folder)
+    t.check("a large file of the first copy went by the seed disk, and nothing else", by_disk() == 20 << 20, by_disk())
+    t.check("it arrived whole, and the small one beside it", arrived("a.bin") and t.run("first", "cat small; ls -A").out.split() == ["small", "a.bin", "small"])
+    t.check("nothing of it is left on the host", held(seed()) == 0, held(seed()))
+    find = "for d in /sys/class/block/vd*; do [ \"$(cat $d/serial)\" = seed ] && echo /dev/${d##*/}; done"
+    # As far as the first window reaches, and the first workspace uses no other.
+    empty = f"d=$({find}); n=$((20 << 20)); sudo dd if=$d bs=1M count=20 iflag=direct status=none | cmp -n $n - /dev/zero && echo empty"
+    t.check("and the guest finds nothing on it", t.run("first", empty).out == "empty\n", t.run("first", empty))
+    r = t.run("first", f"sudo dd if=/dev/zero of=$({find}) bs=4096 count=1 2>&1")
+    t.check("which it cannot write", r.status != 0, r)
+
+    t.call("sandbox.create", agent="shell", workspaces=[], name="other", start=True, consentEmulation=True)
+    qemu = t.qemu(t.call("sandbox.inspect", sandbox="first")["id"])
+    path = seed()
+    large("b.bin", 40)
+    begun = wait_for(lambda: held(path) > 0, 20, 0.002)
+    for pid in qemu:
+        os.kill(pid, signal.SIGSTOP)
+    t.check("content on its way is on the seed disk of its sandbox (the control)", begun and wait_for(lambda: held(path) > 8 << 20, 10), held(path))
+    t.check("and never more than a window of it", held(path) <= 17 << 20, held(path))
+    t.check("another sandbox's seed disk shows nothing of it", t.run("other", empty).out == "empty\n", t.run("other", empty))
+    t.kill_and_wait(t.engine.pid)
+    t.check("an engine that is killed leaves its window (the control)", held(path) > 8 << 20, held(path))
+    for pid in qemu:
+        os.kill(pid, signal.SIGCONT)
+    t.start_engine()
+    t.check("the next engine brings the file in", wait_for(lambda: t.state("first") == "running", 60) and arrived("b.bin"))
+    t.check("and nothing of it is left", wait_for(lambda: held(path) == 0, 20) and by_disk() >= 40 << 20, (held(path), by_disk()))
+    t.call("sandbox.remove", sandbox="other", force=True)
+
+    t.call("sandbox.pause", sandbox="first")
+    t.check("a paused sandbox has no seed disk", not path.exists())
+    large("c.bin", 5)
+    t.call("sandbox.resume", sandbox="first")
+    t.check("a resumed one takes large files by a new one", arrived("c.bin") and by_disk() == 5 << 20, by_disk())
+    t.apply_settings(seedDisk=False)
+    for name in ("a.bin", "b.bin"):
+        os.remove(folder / name)
+        del sums[name]
+    t.call("sandbox.reset", sandbox="first")
+    t.check("with the seed disk switched off all goes by the stream", all(arrived(name) for name in sums) and by_disk() == 0, by_disk())
+    t.apply_settings(seedDisk=True)
+    path = seed()
+    t.call("sandbox.remove", sandbox="first", force=True)
+    t.check("and it goes with its sandbox", not path.exists())
+
+
 def story(t):
     images = own_images(t)
     t.project = t.home / "project"
@@ -177,6 +263,7 @@ def story(t):
     smaller_than_its_template(t)
     keeps_its_disk(t)
     engine_dies(t)
+    large_files(t)
     damaged(t, images)
     killed_while_making(t, images)
     t.apply_settings(warmStart=False)

@@ -28,6 +28,21 @@ void checkTree(const Node& node, const std::string& path)
     }
 }
 
+/// One for all inputs: made beside nothing, and gone with the process.
+std::shared_ptr<SeedDisk> seedDisk()
+{
+    static const std::shared_ptr<SeedDisk> disk = [] {
+        const std::string path = "/tmp/coldframe-fuzz-seed-" + std::to_string(::getpid());
+        if (!makeSeedDisk(path)) {
+            std::abort();
+        }
+        auto opened = SeedDisk::open(path);
+        ::unlink(path.c_str());
+        return opened.value_or(nullptr);
+    }();
+    return disk;
+}
+
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
@@ -48,6 +63,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     (void)!::send(pair[1], bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     ::shutdown(pair[1], SHUT_WR);
     Remote remote(pair[0], {2000, 1 << 20}, std::chrono::milliseconds(50));
+    remote.useSeedDisk(seedDisk());
     if (remote.handshake() && remote.requestScan(true) && remote.finishScan()) {
         Node host;
         host.entry.kind = Kind::Directory;
@@ -58,7 +74,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 std::abort();
             }
         }
-        (void)remote.apply({{"x", {}, {Kind::Directory, false, 0, {}, {}}, 0}}, 0, 1, {});
+        static const std::string content(kSeedFileBytes, 'x');
+        const std::vector<Operation> operations{{"x", {}, {Kind::Directory, false, 0, {}, {}}, 0},
+                                                {"y", {}, {Kind::File, false, content.size(), {}, {}}, 0}};
+        (void)remote.apply(operations, 0, operations.size(), [](const Operation&, const auto& send, Result<void>& sent) {
+            sent = send(content);
+            return sent.has_value();
+        });
         (void)remote.takeChanged();
     }
     checkTree(remote.tree(), "");
@@ -100,7 +122,13 @@ std::vector<std::string> seeds()
     const std::string hello = message(MessageType::HelloReply, std::string("\0\1\1", 3));
     const std::string scan = message(MessageType::ScanBatch, records.data());
     const std::string end = message(MessageType::ScanEnd, std::string("\1\0", 2));
-    return {hello + scan + end + message(MessageType::Results, results.data()) + message(MessageType::ResultsEnd, {}) +
+    Writer seedHello;
+    seedHello.u16(kProtocolVersion);
+    seedHello.u8(1);
+    seedHello.u64(kSeedDiskBytes);
+    return {message(MessageType::HelloReply, seedHello.data()) + scan + end + message(MessageType::SeedTaken, {}) +
+                message(MessageType::Results, results.data()) + message(MessageType::ResultsEnd, {}),
+            hello + scan + end + message(MessageType::Results, results.data()) + message(MessageType::ResultsEnd, {}) +
                 message(MessageType::Changed, {}),
             "[core]\n\tbare = false\n[remote \"o\"]\n\turl = https://a:b@c/d\n", "../a/./b"};
 }

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "guest/agent/root_disk.h"
+#include "guest/agent/seed_device.h"
 
 #include <QFile>
 #include <QProcess>
 #include <QTemporaryDir>
 #include <QTest>
+#include <cerrno>
+#include <fcntl.h>
+#include <fstream>
 
 using namespace coldframe::guest;
 
@@ -29,6 +33,32 @@ private:
     }
 
 private slots:
+    void theSeedDiskIsKnownByItsSerial()
+    {
+        const std::filesystem::path classes = m_folder.filePath("class").toStdString();
+        const std::filesystem::path devices = m_folder.filePath("dev").toStdString();
+        std::filesystem::create_directories(devices);
+        const auto add = [&](const char* name, const char* serial) {
+            std::filesystem::create_directories(classes / name);
+            std::ofstream(classes / name / "serial") << serial;
+            std::ofstream(devices / name) << name;
+        };
+        QVERIFY(!openSeedDevice(classes, devices));
+        add("vda", "coldframe-root\n");
+        add("vdb", "seed-not\n");
+        std::filesystem::create_directories(classes / "loop0");
+        QVERIFY(!openSeedDevice(classes, devices));
+        add("vdc", "seed\n");
+        QVERIFY(isSeedDevice(classes / "vdc") && !isSeedDevice(classes / "vdb") && !isSeedDevice(classes / "loop0"));
+        const coldframe::UniqueFd disk = openSeedDevice(classes, devices);
+        if (!disk && errno == EINVAL) {
+            QSKIP("no direct I/O on the folder for temporary files");
+        }
+        QVERIFY(disk);
+        QCOMPARE(std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(disk.get())).filename(), std::filesystem::path("vdc"));
+        QVERIFY((::fcntl(disk.get(), F_GETFL) & (O_ACCMODE | O_DIRECT)) == O_DIRECT);
+    }
+
     void readsWhatMkfsWrote()
     {
         const QString plain = make("plain", qint64{64} << 20, {"-b", "4096", "-L", "COLDFRAME_ROOT"});

@@ -8,6 +8,7 @@
 #include <QtGlobal>
 #include <chrono>
 #include <cstdlib>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -99,12 +100,23 @@ public:
             options.trashFolder = base / "trash";
             options.readOnly = readOnly;
             options.isStoredKey = isStoredKey;
+            options.seedDisk = seedDisk;
             auto opened = Session::open(std::move(options));
             if (!opened) {
                 qFatal("%s", opened.error().message.c_str());
             }
             session = std::move(*opened);
         }
+    }
+
+    /// Before connect().
+    void giveSeedDisk()
+    {
+        guestSeed = base / "seed.raw";
+        if (!makeSeedDisk(guestSeed)) {
+            qFatal("seed disk");
+        }
+        seedDisk = SeedDisk::open(guestSeed).value_or(nullptr);
     }
 
     void connect(std::string diskId = "disk-1", std::string generation = "gen-1")
@@ -118,6 +130,8 @@ public:
         guestThread = std::thread([this, fd = pair[1]] {
             EndpointOptions options;
             options.stagingFolder = base / "guest-staging";
+            const UniqueFd device(guestSeed.empty() ? -1 : ::open(guestSeed.c_str(), O_RDONLY | O_CLOEXEC));
+            options.seedDevice = device.get();
             runEndpoint(fd, guest, options);
             ::close(fd);
         });
@@ -172,6 +186,8 @@ public:
     std::unique_ptr<Session> session{};
     std::thread guestThread{};
     bool readOnly = false;
+    std::shared_ptr<SeedDisk> seedDisk{};
+    std::filesystem::path guestSeed{}; ///< what the guest takes for the seed disk
     std::function<bool(std::string_view)> isStoredKey{};
 };
 

@@ -22,7 +22,8 @@ MachineDescription sample()
     machine.initrd = "/data/images/base-aa/initrd.img";
     machine.overlay = "/data/sandboxes/0123abcd/disk.qcow2";
     machine.backingChain = {{"/data/images/base-aa/base.qcow2", DiskFormat::Qcow2, ""}};
-    machine.readOnlyDisks = {{"/data/images/agent-claude-1-bb/agent.qcow2", DiskFormat::Qcow2, "coldframe-agent"}};
+    machine.readOnlyDisks = {{"/data/images/agent-claude-1-bb/agent.qcow2", DiskFormat::Qcow2, "coldframe-agent"},
+                             {"/run/user/1000/coldframe/s/0123abcd/seed.raw", DiskFormat::Raw, kSeedSerial}};
     machine.memoryMiB = 2048;
     machine.vcpus = 4;
     machine.controlSocket = "/run/user/1000/coldframe/0123abcd.control";

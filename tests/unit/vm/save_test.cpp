@@ -53,7 +53,7 @@ MachineDescription machine()
     m.initrd = "/images/base-1/initrd.img";
     m.overlay = "/sandboxes/1/disk.qcow2";
     m.backingChain = {{"/images/base-1/base.qcow2", DiskFormat::Qcow2, ""}};
-    m.readOnlyDisks = {{"/images/agent-1/agent.qcow2", DiskFormat::Qcow2, "agent"}};
+    m.readOnlyDisks = {{"/images/agent-1/agent.qcow2", DiskFormat::Qcow2, "agent"}, {"/run/1/seed.raw", DiskFormat::Raw, kSeedSerial}};
     m.controlSocket = "/run/1/control.sock";
     m.bulkSocket = "/run/1/bulk.sock";
     m.netSocket = "/run/1/net.sock";
@@ -213,6 +213,7 @@ private slots:
         own.controlSocket = "/run/2/control.sock";
         own.consoleLog = "/sandboxes/2/console.log";
         own.readOnlyDisks[0].path = "/images/empty.qcow2";
+        own.readOnlyDisks[1].path = "/run/2/seed.raw";
         own.hostTscKhz = 2'000'321;
         own.emulator = "/elsewhere/wrapper";
         QVERIFY(keyOf(own) == key);
@@ -225,7 +226,9 @@ private slots:
             [](auto& m) { m.memoryMiB = 4096; },
             [](auto& m) { m.kernelArguments = {"nosmp"}; },
             [](auto& m) { m.readOnlyDisks.clear(); },
-            [](auto& m) { m.readOnlyDisks.push_back({"/seed", DiskFormat::Qcow2, "seed"}); },
+            [](auto& m) { m.readOnlyDisks.pop_back(); },
+            [](auto& m) { m.readOnlyDisks[1].format = DiskFormat::Qcow2; },
+            [](auto& m) { m.readOnlyDisks.push_back({"/third", DiskFormat::Qcow2, "third"}); },
             [](auto& m) {
                 m.acceleration = Acceleration::Kvm;
                 m.hostTscKhz = 0;
