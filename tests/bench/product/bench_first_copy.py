@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The first copy of a workspace with few large files: by the seed disk, by the stream, and `cp` inside the sandbox, in one run.
-COLDFRAME_BENCH_MEGABYTES says how much (100), COLDFRAME_BENCH_FILES in how many files (4)."""
+COLDFRAME_TEST_MEGABYTES says how much (100), COLDFRAME_TEST_FILES in how many files (4)."""
 import os, pathlib, shutil, statistics, sys, time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "e2e"))
 import harness
 
-MEGABYTES = int(os.environ.get("COLDFRAME_BENCH_MEGABYTES", "100"))
-FILES = int(os.environ.get("COLDFRAME_BENCH_FILES", "4"))
+MEGABYTES = int(os.environ.get("COLDFRAME_TEST_MEGABYTES", "100"))
+FILES = int(os.environ.get("COLDFRAME_TEST_FILES", "4"))
 
 
 def created(t, folder, by_disk):
