@@ -127,11 +127,14 @@ def blocked(t, d, pictures):
     shell = d.find("Terminal", "terminal", 20, identity=lambda n: "agent@" in n.text or not n.text.strip())
     t.check("a login shell opens with its prompt", shell and wait_for(lambda: "$" in shell.text and "agent@" in shell.text, 60, 0.3), shell and shell.text)
     shell.click()
-    for line in ("clear; shopt login_shell; for h in registry.npmjs.org pypi.org; do curl -sS https://$h/; done", "curl -sS https://docs.example.com/"):
-        d.type(line)
-        d.key("Return")
-    t.check("the unknown host is refused", wait_for(lambda: "not on the list of allowed hosts" in shell.text.replace("\n", ""), 60, 0.3), shell.text)
+    d.type("clear; shopt login_shell; for h in registry.npmjs.org pypi.org; do curl -sS https://$h/; done")
+    d.key("Return")
+    # What is typed while a command runs is echoed into its output.
+    t.check("known hosts answer", wait_for(lambda: "simple" in shell.text, 60, 0.3), shell.text)
     t.check("it is a login shell", re.search(r"login_shell\s+on\b", shell.text), shell.text)
+    d.type("curl -sS https://docs.example.com/")
+    d.key("Return")
+    t.check("the unknown host is refused", wait_for(lambda: "not on the list of allowed hosts" in shell.text.replace("\n", ""), 60, 0.3), shell.text)
 
     def notice():
         for frame in d.find_all(role="frame", app="notifyd"):
