@@ -195,6 +195,8 @@ private:
     int m_attached = 0;
     bool m_isLooking = false;
     bool m_isStalled = false; ///< its microVM waits for room on this computer's disk
+    bool m_waitsForRoom = false; ///< waitForRoom() runs
+    std::uint64_t m_stalls = 0; ///< so often
     bool m_busy = false;
     bool m_vmAlive = false;
     std::shared_ptr<bool> m_stopTrying;

@@ -49,6 +49,7 @@ Result<void> Sandbox::needRoom() const
 
 void Sandbox::onVmStalled()
 {
+    ++m_stalls;
     if (m_isStalled || !m_vmAlive) {
         return;
     }
@@ -59,7 +60,9 @@ void Sandbox::onVmStalled()
     m_warnings.push_back({kWarning, text});
     m_parts.emitEvent({{"type", "limit"}, {"sandbox", m_record.id}, {"kind", kWarning}, {"text", text}});
     changed();
-    asio::co_spawn(m_parts.io, waitForRoom(), asio::detached);
+    if (!std::exchange(m_waitsForRoom, true)) {
+        asio::co_spawn(m_parts.io, waitForRoom(), asio::detached);
+    }
 }
 
 asio::awaitable<void> Sandbox::waitForRoom()
@@ -68,15 +71,18 @@ asio::awaitable<void> Sandbox::waitForRoom()
     while (m_isStalled && m_vmAlive) {
         if (freeBytes(folder()).value_or(0) >= kLeastRoom) {
             auto resume = [&hypervisor = m_parts.hypervisor, id = m_record.id] { return hypervisor.resume(id); };
+            const std::uint64_t stalls = m_stalls;
             const Result<void> resumed = co_await onPool(m_parts.pool, std::move(resume));
-            if (resumed) {
-                onVmGoesOn();
-                co_return;
+            if (!resumed) {
+                logWarning("sandbox " + m_record.name, resumed.error().message + " " + resumed.error().detail);
+            } else if (stalls == m_stalls) {
+                onVmGoesOn(); // and did not stall again before this was heard
+                break;
             }
-            logWarning("sandbox " + m_record.name, resumed.error().message + " " + resumed.error().detail);
         }
         co_await engine::pause(kLookAgain);
     }
+    m_waitsForRoom = false;
 }
 
 void Sandbox::onVmGoesOn()
