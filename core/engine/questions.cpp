@@ -132,7 +132,7 @@ void Questions::leave()
     m_presence();
 }
 
-void Questions::ask(Question question, std::chrono::milliseconds within, Reply reply)
+bool Questions::ask(Question question, std::chrono::milliseconds within, Reply reply)
 {
     const auto now = Clock::now();
     std::erase_if(m_refused, [now](const auto& entry) { return entry.second <= now; });
@@ -142,7 +142,7 @@ void Questions::ask(Question question, std::chrono::milliseconds within, Reply r
     }
     if (m_present == 0 || m_waiting.size() >= kMost || ofSandbox >= kMostPerSandbox || m_refused.contains(keyOf(question))) {
         reply(false);
-        return;
+        return false;
     }
     const std::string id = randomHex(8);
     const auto waiting = std::make_shared<Waiting>(m_io, std::move(question), std::move(reply), within);
@@ -153,6 +153,7 @@ void Questions::ask(Question question, std::chrono::milliseconds within, Reply r
         }
     });
     m_tell({{"type", "ask"}, {"question", waiting->shown(id)}});
+    return true;
 }
 
 Result<std::pair<Question, Questions::Reply>> Questions::take(const std::string& id, bool allow)

@@ -69,8 +69,8 @@ public:
     /// While what it answers lives somebody is there.
     std::shared_ptr<void> attend();
 
-    /// `reply` is called exactly once, perhaps before this returns: at the latest after `within`.
-    void ask(Question question, std::chrono::milliseconds within, Reply reply);
+    /// `reply` is called exactly once, at the latest after `within`, unless this object ends before. False: it was at once, with a no.
+    bool ask(Question question, std::chrono::milliseconds within, Reply reply);
     /// The question, which waits no longer; its reply is the caller's to give (after the rules were made). NotFound: answered, or too late.
     Result<std::pair<Question, Reply>> take(const std::string& id, bool allow);
     /// Its microVM or its proxy is gone.

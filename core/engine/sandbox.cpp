@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "engine/questions.h"
 #include "engine/sandbox_plan.h"
 
 #include "api/path_encoding.h"
@@ -11,6 +10,7 @@
 #include "engine/blocking.h"
 #include "engine/certificate_authority.h"
 #include "engine/deadline.h"
+#include "engine/questions.h"
 #include "vm/emulator.h"
 #include "vm/qcow2.h"
 

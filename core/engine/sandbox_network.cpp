@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of Sandbox that has to do with the proxy: policy, keys, what it reports.
-#include "engine/questions.h"
 #include "engine/sandbox.h"
 
 #include "base/clock.h"
@@ -8,6 +7,7 @@
 #include "base/log.h"
 #include "base/paths.h"
 #include "base/random.h"
+#include "engine/questions.h"
 
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
@@ -272,14 +272,16 @@ std::map<std::string, std::string> Sandbox::sentinelEnvironment() const
 
 void Sandbox::askUser(const json& event)
 {
+    // The proxy bounds all of it too, but it is the process that hostile bytes go through.
+    const int port = event.value("port", 0);
     Question question;
     question.sandbox = m_record.id;
     question.host = event.value("host", "");
-    question.port = event.value("port", std::uint16_t(0));
-    question.protocol = event.value("protocol", "");
-    question.method = event.value("method", "");
-    question.path = event.value("path", "");
-    question.source = event.value("source", "");
+    question.port = port > 0 && port <= 65535 ? static_cast<std::uint16_t>(port) : std::uint16_t(0);
+    question.protocol = escapeForDisplay(event.value("protocol", ""), 20);
+    question.method = escapeForDisplay(event.value("method", ""), 40);
+    question.path = escapeForDisplay(event.value("path", ""), 1024);
+    question.source = escapeForDisplay(event.value("source", ""), 200);
     const std::weak_ptr<ProxyLink> link = m_proxy;
     const auto reply = [link, id = event.value("id", "")](bool allow) {
         if (const auto proxy = link.lock()) {
@@ -290,11 +292,12 @@ void Sandbox::askUser(const json& event)
         reply(false);
         return;
     }
+    const std::string target = question.host + ":" + std::to_string(question.port);
+    const bool isAsked = m_parts.questions.ask(std::move(question), std::chrono::seconds(m_parts.settings.askSeconds), reply);
     // Who was asked about it need not be told that it was blocked.
-    if (m_parts.questions.isSomebodyThere() && m_blockedHosts.size() < kMaxBlockedNotices) {
-        m_blockedHosts.insert(question.host + ":" + std::to_string(question.port));
+    if (isAsked && m_blockedHosts.size() < kMaxBlockedNotices) {
+        m_blockedHosts.insert(target);
     }
-    m_parts.questions.ask(std::move(question), std::chrono::seconds(m_parts.settings.askSeconds), reply);
 }
 
 void Sandbox::canAskChanged()

@@ -220,7 +220,7 @@ void writeOverlay(Writer& xml, const MachineDescription& machine)
 
 void writeReadOnlyDisk(Writer& xml, const ReadOnlyDisk& disk, char letter)
 {
-    // A guest's kernel and QEMU keep memory for each request that fits into a queue; 256, QEMU's own choice, cost a sandbox 2 MB a disk.
+    // Both ends keep something for each request that fits into a queue, and little is ever under way here; QEMU's own choice is 256.
     xml.line("    <disk type='file' device='disk'>");
     xml.line("      <driver name='qemu' type='%' queue_size='64'/>", {formatName(disk.format)});
     xml.line("      <source file='%'/>", {disk.path.native()});
