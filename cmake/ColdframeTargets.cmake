@@ -71,7 +71,7 @@ function(coldframe_test name)
   target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} Qt6::Test coldframe_flags)
   if(Qt6_VERSION VERSION_GREATER_EQUAL 6.5) # its QTRY macros narrow numbers themselves
-    target_compile_options(${name} PRIVATE -Wno-conversion)
+    target_compile_options(${name} PRIVATE -Wno-error=conversion)
   endif()
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABEL}" TIMEOUT ${ARG_TIMEOUT}
