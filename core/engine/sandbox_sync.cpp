@@ -5,7 +5,6 @@
 #include "base/log.h"
 #include "channel/pump.h"
 #include "engine/blocking.h"
-#include "engine/deadline.h"
 #include "engine/helper_process.h"
 #include "sync/session.h"
 
@@ -13,6 +12,8 @@
 #include <asio/detached.hpp>
 #include <asio/posix/stream_descriptor.hpp>
 #include <asio/post.hpp>
+#include <asio/redirect_error.hpp>
+#include <asio/use_awaitable.hpp>
 #include <nlohmann/json.hpp>
 #include <sys/socket.h>
 #include <xxhash.h>
@@ -84,7 +85,10 @@ struct SandboxSync::Root
     std::shared_ptr<sync::Session> session; ///< a flush on the pool may outlast the root
 };
 
-SandboxSync::SandboxSync(EngineParts& parts, std::string sandboxId) : m_parts(parts), m_sandboxId(std::move(sandboxId)) {}
+SandboxSync::SandboxSync(EngineParts& parts, std::string sandboxId)
+    : m_parts(parts), m_sandboxId(std::move(sandboxId)), m_changed(std::make_shared<asio::steady_timer>(parts.io))
+{
+}
 
 SandboxSync::~SandboxSync() { stop(); }
 
@@ -106,8 +110,9 @@ asio::awaitable<Result<void>> SandboxSync::start(GuestLink& bulk, const SandboxR
         options.trashFolder = folder / "trash" / folderNameOf(workspace.path);
         options.readOnly = workspace.readOnly;
         options.seedDisk = seed.value_or(nullptr);
-        options.onStatus = [&parts = m_parts, id = m_sandboxId, path = root->path](const sync::SyncStatus& status) {
-            asio::post(parts.io, [&parts, id, path, status] {
+        options.onStatus = [&parts = m_parts, changed = m_changed, id = m_sandboxId, path = root->path](const sync::SyncStatus& status) {
+            asio::post(parts.io, [&parts, changed, id, path, status] {
+                changed->cancel();
                 parts.emitEvent({{"type", "sync.changed"}, {"sandbox", id}, {"sync", statusJsonOf(path, status)}});
             });
         };
@@ -158,7 +163,9 @@ asio::awaitable<Result<void>> SandboxSync::waitComplete(const Steps& steps)
         if (steps.isCancelled()) {
             co_return fail(ErrorCode::Cancelled, "Starting was stopped.");
         }
-        co_await pause(50ms);
+        std::error_code ignored;
+        m_changed->expires_after(50ms);
+        co_await m_changed->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     }
 }
 

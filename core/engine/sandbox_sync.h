@@ -4,6 +4,7 @@
 #include "engine/engine_parts.h"
 #include "engine/guest_link.h"
 
+#include <asio/steady_timer.hpp>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
@@ -43,6 +44,7 @@ private:
     EngineParts& m_parts;
     std::string m_sandboxId;
     std::vector<std::shared_ptr<Root>> m_roots;
+    std::shared_ptr<asio::steady_timer> m_changed; ///< cancelled with each change of a status, which may come after this is gone
 };
 
 } // namespace coldframe::engine

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <charconv>
 #include <fcntl.h>
+#include <limits>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@ namespace {
 constexpr std::uint64_t kMiB = 1u << 20;
 constexpr std::uint64_t kLeastForSystem = 48 * kMiB;
 constexpr std::uint64_t kRescueProcesses = 64;
+constexpr int kRescueGroups = 8;
 constexpr auto kStillFull = std::chrono::seconds(5);
 
 bool put(const fs::path& file, const std::string& value)
@@ -93,7 +95,8 @@ Result<void> UserLimits::make()
     COLDFRAME_CHECK(makeFolders(top / "all/docker", 0755));
     handDown(top, {"+cpu", "+cpuset", "+memory", "+pids", "+io"});
     handDown(top / "all", {"+cpu", "+cpuset", "+memory", "+pids", "+io"});
-    put(top / "rescue/pids.max", std::to_string(kRescueProcesses));
+    handDown(top / "rescue", {"+pids"});
+    put(top / "rescue/pids.max", std::to_string(kRescueProcesses * kRescueGroups));
     m_made = true;
     followMemory();
     apply(LimitsRequest{});
@@ -143,8 +146,28 @@ UniqueFd UserLimits::entrance()
     if (!m_made) {
         return {};
     }
-    const fs::path group = m_root / (isFull() ? "coldframe/rescue" : "coldframe/all/programs");
+    const fs::path group = isFull() ? rescueGroup() : m_root / "coldframe/all/programs";
     return UniqueFd(::open((group / "cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
+}
+
+/// The emptiest. A bomb that is started there fills its own group, and where all are full the first of them is ended.
+fs::path UserLimits::rescueGroup()
+{
+    fs::path emptiest;
+    std::uint64_t least = std::numeric_limits<std::uint64_t>::max();
+    for (int number = 0; number < kRescueGroups && least > 0; ++number) {
+        const fs::path group = m_root / "coldframe/rescue" / std::to_string(number);
+        (void)makeFolders(group, 0755);
+        put(group / "pids.max", std::to_string(kRescueProcesses));
+        if (const std::uint64_t processes = numberIn(group / "pids.current"); processes < least) {
+            least = processes;
+            emptiest = group;
+        }
+    }
+    if (least >= kRescueProcesses - kRescueProcesses / 8) {
+        put(emptiest / "cgroup.kill", "1");
+    }
+    return emptiest;
 }
 
 UserUsage UserLimits::usage() const

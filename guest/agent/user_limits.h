@@ -41,7 +41,7 @@ std::uint64_t memoryForUser(std::uint64_t memoryBytes);
 ///     coldframe/all        number of processes
 ///     coldframe/all/programs
 ///     coldframe/all/docker one below it for each container
-///     coldframe/rescue     where a program starts when `all` is full: to look and to end things
+///     coldframe/rescue/N   where a program starts when `all` is full, to look and to end things: the emptiest of eight, 64 processes each
 ///
 /// They guard against accidents; root inside could leave them. What holds against root is the microVM's own size. On the io_context's thread.
 class UserLimits
@@ -64,9 +64,10 @@ public:
     static constexpr const char* kDockerParent = "/coldframe/all/docker";
 
 private:
-    std::filesystem::path m_root;
     bool isFull();
+    std::filesystem::path rescueGroup();
 
+    std::filesystem::path m_root;
     bool m_made = false;
     std::uint64_t m_refused = 0; ///< as last seen
     std::optional<std::chrono::steady_clock::time_point> m_refusedAt{};

@@ -42,7 +42,8 @@ private slots:
         m_root = m_folder->path().toStdString();
         for (const char* name : {"cgroup.controllers", "cgroup.subtree_control", "coldframe/cgroup.subtree_control", "coldframe/memory.max",
                                  "coldframe/cpuset.cpus", "coldframe/all/cgroup.subtree_control", "coldframe/all/pids.max", "coldframe/rescue/pids.max",
-                                 "coldframe/rescue/cgroup.procs", "coldframe/all/programs/cgroup.procs"}) {
+                                 "coldframe/rescue/cgroup.subtree_control", "coldframe/rescue/0/pids.max", "coldframe/rescue/0/cgroup.procs",
+                                 "coldframe/all/programs/cgroup.procs"}) {
             file(name);
         }
     }
@@ -70,7 +71,8 @@ private slots:
         UserLimits limits(m_root);
         QVERIFY(!limits.entrance());
         QVERIFY(limits.make());
-        QCOMPARE(content("coldframe/rescue/pids.max"), std::string("64"));
+        QCOMPARE(content("coldframe/rescue/pids.max"), std::string("512"));
+        QCOMPARE(content("coldframe/rescue/cgroup.subtree_control"), std::string("+pids"));
         QVERIFY(std::stoull(content("coldframe/memory.max")) > 32 * kMiB);
         limits.apply({300, 4096, 1});
         QCOMPARE(content("coldframe/all/pids.max"), std::string("300"));
@@ -92,9 +94,9 @@ private slots:
         UserLimits limits(m_root);
         QVERIFY(limits.make());
         limits.apply({300, 0, 0});
-        for (const auto& [now, group] : {std::pair{"250", "coldframe/all/programs/cgroup.procs"}, {"280", "coldframe/rescue/cgroup.procs"}}) {
+        for (const auto& [now, group] : {std::pair{"250", "coldframe/all/programs/cgroup.procs"}, {"280", "coldframe/rescue/0/cgroup.procs"}}) {
             file("coldframe/all/pids.current", now);
-            file("coldframe/rescue/cgroup.procs");
+            file("coldframe/rescue/0/cgroup.procs");
             file("coldframe/all/programs/cgroup.procs");
             const UniqueFd group_ = limits.entrance();
             QVERIFY(group_);
@@ -118,7 +120,31 @@ private slots:
         const UniqueFd entered = limits.entrance();
         QVERIFY(entered);
         QCOMPARE(::write(entered.get(), "0", 1), ssize_t{1});
-        QCOMPARE(content("coldframe/rescue/cgroup.procs"), std::string("0"));
+        QCOMPARE(content("coldframe/rescue/0/cgroup.procs"), std::string("0"));
+    }
+
+    void aBombInARescueGroupFillsNoOther()
+    {
+        UserLimits limits(m_root);
+        QVERIFY(limits.make());
+        limits.apply({300, 0, 0});
+        file("coldframe/all/pids.current", "300");
+        for (const char* name : {"0", "1", "2", "3", "4", "5", "6", "7"}) {
+            for (const char* part : {"/pids.max", "/cgroup.procs", "/cgroup.kill"}) {
+                file(std::string("coldframe/rescue/") + name + part);
+            }
+            file(std::string("coldframe/rescue/") + name + "/pids.current", "64");
+        }
+        file("coldframe/rescue/5/pids.current", "3");
+        const UniqueFd roomy = limits.entrance();
+        QVERIFY(roomy);
+        QCOMPARE(::write(roomy.get(), "0", 1), ssize_t{1});
+        QCOMPARE(content("coldframe/rescue/5/cgroup.procs"), std::string("0"));
+        QCOMPARE(content("coldframe/rescue/5/pids.max"), std::string("64"));
+        QCOMPARE(content("coldframe/rescue/5/cgroup.kill"), std::string());
+        file("coldframe/rescue/5/pids.current", "60");
+        QVERIFY(limits.entrance());
+        QCOMPARE(content("coldframe/rescue/5/cgroup.kill"), std::string("1"));
     }
 
     void openFilesAreLimitedForWhatIsStarted()

@@ -315,9 +315,12 @@ private slots:
         Harness::Setup setup;
         setup.policy = policyJson("open", {});
         Harness harness(setup);
-        for (const char* authority : {"0x7f000001:80", "127.1:80", "user@a.example.com:80", "a.example.com:0", "a.example.com"}) {
+        for (const char* authority : {"0x7f000001:80", "127.1:80", "a.example.com:0", "a.example.com"}) {
             QCOMPARE(harness.connect(authority).status, 403);
         }
+        // Newer nghttp2 ends such a stream itself (RFC 9113 8.3.1), without an answer.
+        const int withUser = harness.connect("user@a.example.com:80").status;
+        QVERIFY2(withUser == 403 || withUser == 0, std::to_string(withUser).c_str());
         auto bare = harness.connect("192.0.2.7:443", "literal");
         QVERIFY(bare.wire->startTls("", harness.caPem(), "http/1.1", "192.0.2.7"));
         QVERIFY(bare.wire->write(get("192.0.2.7")));
