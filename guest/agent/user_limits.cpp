@@ -95,7 +95,7 @@ Result<void> UserLimits::make()
     COLDFRAME_CHECK(makeFolders(top / "all/docker", 0755));
     handDown(top, {"+cpu", "+cpuset", "+memory", "+pids", "+io"});
     handDown(top / "all", {"+cpu", "+cpuset", "+memory", "+pids", "+io"});
-    handDown(top / "rescue", {"+pids"});
+    handDown(top / "rescue", {"+cpu", "+pids"}); // a group of one process runs as much as one of 64
     put(top / "rescue/pids.max", std::to_string(kRescueProcesses * kRescueGroups));
     m_made = true;
     followMemory();
