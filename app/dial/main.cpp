@@ -2,12 +2,14 @@
 // coldframe-dial: see core/dial/dialler.h. Started by the engine with two inherited descriptors; never by hand.
 #include "base/log.h"
 #include "dial/dialler.h"
+#include "dial/script_evaluator.h"
 
 #include <asio/post.hpp>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
+#include <openssl/ssl.h>
 #include <unistd.h>
 
 namespace {
@@ -39,6 +41,12 @@ int run(int argc, char** argv)
     // Names are absolute: the host's search list must not turn one allowed name into another.
     ::setenv("LOCALDOMAIN", "", 1);
     ::setenv("RES_OPTIONS", "timeout:3 attempts:2", 1);
+    // TLS towards a proxy reads no file later; its configuration file is not read at all.
+    ::OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr);
+    auto scripts = coldframe::dial::startScriptEvaluator();
+    if (!scripts) {
+        coldframe::logWarning("dial", scripts.error().message + ": " + scripts.error().detail);
+    }
     if (const auto confined = coldframe::dial::confineDialler(); !confined) {
         coldframe::logError("dial", confined.error().message + ": " + confined.error().detail);
         return 1;
@@ -48,7 +56,7 @@ int run(int argc, char** argv)
     auto resolver = coldframe::dial::makeSystemResolver(
         [&io](std::function<void()> call) { asio::post(io, std::move(call)); });
     coldframe::dial::Dialler dialler(io, std::move(engineFd), std::move(proxyFd), std::move(resolver), {},
-                                     [&io] { io.stop(); });
+                                     [&io] { io.stop(); }, scripts ? std::move(*scripts) : coldframe::UniqueFd());
     dialler.start();
     io.run();
     // A look-up may hang for seconds, and there is nothing to tidy up.

@@ -2,8 +2,13 @@
 #include "dial/dialler.h"
 
 #include "base/log.h"
+#include "base/secret.h"
 #include "dial/connect.h"
 #include "dial/messages.h"
+#include "dial/own_address.h"
+#include "dial/router.h"
+#include "policy/address_class.h"
+#include "policy/pattern.h"
 
 #include <asio/posix/stream_descriptor.hpp>
 #include <asio/steady_timer.hpp>
@@ -11,6 +16,7 @@
 #include <cerrno>
 #include <cstring>
 #include <deque>
+#include <optional>
 #include <fcntl.h>
 #include <sys/socket.h>
 
@@ -84,9 +90,10 @@ class Dialler::Impl : public std::enable_shared_from_this<Impl>
 {
 public:
     Impl(asio::io_context& io, UniqueFd engineFd, UniqueFd proxyFd, std::unique_ptr<Resolver> resolver, DialLimits limits,
-         std::function<void()> finished)
+         std::function<void()> finished, UniqueFd scripts)
         : m_io(io), m_engine(io), m_proxy(io), m_resolver(std::move(resolver)), m_limits(limits),
-          m_rate(limits.perSecond, limits.burst), m_finished(std::move(finished))
+          m_rate(limits.perSecond, limits.burst), m_finished(std::move(finished)),
+          m_router(std::make_shared<Router>(io, *m_resolver, std::move(scripts), limits))
     {
         setNonBlocking(engineFd.get());
         setNonBlocking(proxyFd.get());
@@ -141,16 +148,38 @@ private:
                 return;
             }
             m_engineText.append(buffer, static_cast<std::size_t>(count));
-            std::size_t start = 0;
-            for (std::size_t end = 0; (end = m_engineText.find('\n', start)) != std::string::npos; start = end + 1) {
-                onEngineLine(std::string_view(m_engineText).substr(start, end - start));
+            if (m_passwordLength) {
+                ::explicit_bzero(buffer, sizeof buffer);
             }
-            m_engineText.erase(0, start);
+            takeEngineText();
             if (m_engineText.size() > kMaxLine) {
                 loseEngine("the engine sent a line that is too long");
                 return;
             }
         }
+    }
+
+    void takeEngineText()
+    {
+        std::size_t start = 0;
+        while (true) {
+            if (m_passwordLength) {
+                if (m_engineText.size() - start < *m_passwordLength) {
+                    break;
+                }
+                m_router->setPassword(SecretBuffer(std::string_view(m_engineText).substr(start, *m_passwordLength)));
+                ::explicit_bzero(m_engineText.data() + start, *m_passwordLength);
+                start += *std::exchange(m_passwordLength, std::nullopt);
+                continue;
+            }
+            const std::size_t end = m_engineText.find('\n', start);
+            if (end == std::string::npos) {
+                break;
+            }
+            onEngineLine(std::string_view(m_engineText).substr(start, end - start));
+            start = end + 1;
+        }
+        m_engineText.erase(0, start);
     }
 
     void loseEngine(std::string_view why)
@@ -170,15 +199,26 @@ private:
             // A policy that cannot be read must not leave an older, perhaps wider one in force.
             logError("dial", message.error().message);
             m_policy.reset();
-        } else if (*message) {
-            m_policy = std::move(**message);
-            if (!m_saidReady) {
-                m_saidReady = true;
+            return;
+        }
+        switch (message->type) {
+        case EngineLine::Type::Policy:
+            m_policy = std::move(message->policy);
+            if (!std::exchange(m_saidReady, true)) {
                 constexpr std::string_view kReady = "{\"type\":\"ready\"}\n";
                 (void)::send(m_engine.native_handle(), kReady.data(), kReady.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
             }
-        } else {
+            break;
+        case EngineLine::Type::Route:
+            m_router->setRoute(std::move(message->route));
+            break;
+        case EngineLine::Type::RoutePassword:
+            m_passwordLength = message->length;
+            m_engineText.reserve(m_engineText.size() + message->length + 65536); // no copy of it is left by a reallocation
+            break;
+        case EngineLine::Type::Shutdown:
             finish();
+            break;
         }
     }
 
@@ -247,14 +287,86 @@ private:
         if (const policy::HostMapping* mapping = mappingFor(*destination)) {
             const auto address = policy::parseIp(mapping->address);
             connectChecked(*request, *destination, address ? std::vector{*address} : std::vector<IpAddress>());
-        } else if (const auto literal = policy::parseIp(destination->host)) {
-            connectChecked(*request, *destination, {*literal});
-        } else if (destination->host == "localhost" || destination->host == "host.docker.internal"
-                   || destination->host == "gateway.docker.internal") {
+        } else if (policy::isLoopbackName(destination->host)) {
             connectChecked(*request, *destination, {*policy::parseIp("127.0.0.1"), *policy::parseIp("::1")});
+        } else if (m_router->mayUseProxy(destination->host, destination->port)) {
+            goThroughProxy(*request, *destination);
         } else {
-            resolve(*request, *destination);
+            connectDirectly(*request, *destination);
         }
+    }
+
+    void connectDirectly(const Request& request, const Destination& destination)
+    {
+        if (const auto literal = policy::parseIp(destination.host)) {
+            connectChecked(request, destination, {*literal});
+        } else {
+            resolve(request, destination);
+        }
+    }
+
+    // --- by a proxy of the user's network
+
+    /// Where addresses cannot be checked, somebody must have named the host.
+    bool isNamed(const Destination& destination) const
+    {
+        const Decision decision = policy::decide(*m_policy, destination, utcNow());
+        const auto rule = std::find_if(m_policy->rules.begin(), m_policy->rules.end(), [&](const policy::Rule& candidate) {
+            return !decision.ruleId.empty() && candidate.id == decision.ruleId && candidate.action == policy::Action::Allow;
+        });
+        if (rule == m_policy->rules.end()) {
+            return false;
+        }
+        const auto pattern = policy::parse(rule->pattern);
+        return pattern && pattern->kind != policy::Pattern::Kind::All;
+    }
+
+    /// Empty when it may go on; else why not. An address that is known is checked here as always.
+    Decision checkForProxy(const Destination& destination) const
+    {
+        Decision decision;
+        decision.verdict = Verdict::Allow;
+        if (const auto literal = policy::parseIp(destination.host)) {
+            decision = policy::checkAddress(*m_policy, destination, *literal, utcNow());
+            if (decision.verdict == Verdict::Allow) {
+                checkOwnAddress(decision, destination, *literal);
+            }
+        }
+        if (decision.verdict == Verdict::Allow && !isNamed(destination)) {
+            decision.verdict = Verdict::Deny;
+            decision.ruleText = "network's proxy";
+            decision.reason = destination.host + ":" + std::to_string(destination.port)
+                              + " is blocked: connections go through the network's proxy, where addresses cannot be checked, so only"
+                                " hosts that a rule names can be reached; ask the user to allow it; retrying does not help.";
+        }
+        return decision;
+    }
+
+    void goThroughProxy(const Request& request, const Destination& destination)
+    {
+        if (const Decision decision = checkForProxy(destination); decision.verdict != Verdict::Allow) {
+            --m_pending;
+            refuse(request, decision.reason, decision.ruleText);
+            return;
+        }
+        m_router->open(destination.host, destination.port, [self = shared_from_this(), request, destination](Router::Outcome outcome) {
+            // The policy may have changed meanwhile.
+            self->readEngine();
+            if (!self->allowed(request)) {
+                --self->m_pending;
+            } else if (outcome.isDirect) {
+                self->connectDirectly(request, destination);
+            } else if (const Decision decision = self->checkForProxy(destination); decision.verdict != Verdict::Allow) {
+                --self->m_pending;
+                self->refuse(request, decision.reason, decision.ruleText);
+            } else if (!outcome.socket) {
+                --self->m_pending;
+                self->refuse(request, outcome.problem, "");
+            } else {
+                --self->m_pending;
+                self->reply(makeReply(request, true, "via " + outcome.through, "", ""), std::move(outcome.socket));
+            }
+        });
     }
 
     /// Decides by name; refuses by itself when the answer is not a plain yes.
@@ -319,6 +431,21 @@ private:
         });
     }
 
+    /// What listens on this computer is the user's, whatever address leads there. (Loopback has had its own check.)
+    void checkOwnAddress(Decision& decision, const Destination& destination, const IpAddress& address) const
+    {
+        if (policy::isLoopback(address) || !isOwnAddress(address)
+            || isNamedByRule(*m_policy, address, destination.port, utcNow())) {
+            return;
+        }
+        decision.verdict = Verdict::Deny;
+        decision.ruleText = "address check";
+        decision.reason = destination.host + ":" + std::to_string(destination.port)
+                          + " is blocked because it leads to an address of the user's own computer, which only a rule for \""
+                          + formatTarget({address, destination.port})
+                          + "\" opens; ask the user to add it; retrying does not help.";
+    }
+
     void connectChecked(const Request& request, const Destination& destination, const std::vector<IpAddress>& addresses)
     {
         const policy::HostMapping* mapping = mappingFor(destination);
@@ -327,6 +454,9 @@ private:
         denial.reason = "The name " + destination.host + " has no usable address.";
         for (const IpAddress& address : addresses) {
             Decision decision = policy::checkAddress(*m_policy, destination, address, utcNow());
+            if (decision.verdict == Verdict::Allow && !mapping) {
+                checkOwnAddress(decision, destination, address);
+            }
             if (decision.verdict != Verdict::Allow) {
                 denial = std::move(decision);
             } else if (targets.size() < kMaxTargets) {
@@ -430,13 +560,16 @@ private:
     std::string m_engineText;
     std::deque<std::pair<std::string, UniqueFd>> m_replies;
     std::size_t m_pending = 0;
+    std::shared_ptr<Router> m_router;
+    std::optional<std::size_t> m_passwordLength; ///< these bytes of the engine come next
     bool m_saidReady = false;
     bool m_isWaitingToSend = false;
 };
 
 Dialler::Dialler(asio::io_context& io, UniqueFd engineFd, UniqueFd proxyFd, std::unique_ptr<Resolver> resolver,
-                 DialLimits limits, std::function<void()> finished)
-    : m_impl(std::make_shared<Impl>(io, std::move(engineFd), std::move(proxyFd), std::move(resolver), limits, std::move(finished)))
+                 DialLimits limits, std::function<void()> finished, UniqueFd scripts)
+    : m_impl(std::make_shared<Impl>(io, std::move(engineFd), std::move(proxyFd), std::move(resolver), limits, std::move(finished),
+                                    std::move(scripts)))
 {
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dial/messages.h"
 
+#include "base/secret.h"
+
 #include <nlohmann/json.hpp>
 
 namespace coldframe::dial {
@@ -53,22 +55,39 @@ std::string makeReply(const Request& request, bool ok, const std::string& addres
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-Result<std::optional<policy::PolicySet>> parseEngineLine(std::string_view line)
+Result<EngineLine> parseEngineLine(std::string_view line)
 {
     const Json json = parseObject(line);
     const auto type = json.is_object() ? json.find("type") : json.end();
     if (!json.is_object() || type == json.end() || !type->is_string()) {
         return fail(ErrorCode::Protocol, "The engine sent something that is not a message.");
     }
+    EngineLine result;
     if (*type == "shutdown") {
-        return std::nullopt;
+        result.type = EngineLine::Type::Shutdown;
+        return result;
+    }
+    if (*type == "route" && json.contains("route")) {
+        result.type = EngineLine::Type::Route;
+        COLDFRAME_TRY(result.route, routeFromJson(json["route"]));
+        return result;
+    }
+    if (*type == "route-password") {
+        const auto length = json.find("length");
+        if (length == json.end() || !length->is_number_unsigned() || length->get<std::uint64_t>() > SecretBuffer::kMaxSize) {
+            return fail(ErrorCode::Protocol, "The engine announced a password that cannot be one.");
+        }
+        result.type = EngineLine::Type::RoutePassword;
+        result.length = length->get<std::size_t>();
+        return result;
     }
     const auto policyJson = json.find("policy");
     if ((*type != "setup" && *type != "policy") || policyJson == json.end()) {
         return fail(ErrorCode::Protocol, "The engine sent a message without a policy.");
     }
-    COLDFRAME_TRY(policy::PolicySet policy, policy::policyFromJson(policyJson->dump()));
-    return std::optional(std::move(policy));
+    result.type = EngineLine::Type::Policy;
+    COLDFRAME_TRY(result.policy, policy::policyFromJson(policyJson->dump()));
+    return result;
 }
 
 } // namespace coldframe::dial

@@ -2,9 +2,9 @@
 #pragma once
 
 #include "base/result.h"
+#include "dial/route.h"
 #include "policy/policy.h"
 
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -27,7 +27,18 @@ Result<Request> parseRequest(std::string_view packet);
 std::string makeReply(const Request& request, bool ok, const std::string& address, const std::string& reason,
                       const std::string& rule);
 
-/// One line from the engine: {"type":"setup"|"policy","policy":{…}} gives the policy, {"type":"shutdown"} nothing.
-Result<std::optional<policy::PolicySet>> parseEngineLine(std::string_view line);
+/// One line from the engine. After RoutePassword follow that many bytes, which are no line.
+struct EngineLine
+{
+    enum class Type { Policy, Route, RoutePassword, Shutdown };
+    Type type{};
+    policy::PolicySet policy;
+    Route route;
+    std::size_t length = 0;
+};
+
+/// {"type":"setup"|"policy","policy":{…}}, {"type":"route","route":{…}} (see routeFromJson()), {"type":"route-password","length"},
+/// {"type":"shutdown"}.
+Result<EngineLine> parseEngineLine(std::string_view line);
 
 } // namespace coldframe::dial

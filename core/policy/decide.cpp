@@ -146,12 +146,21 @@ Decision addressDenied(const Destination& destination, std::string_view classNam
     return decision;
 }
 
+/// What "localhost" means. The other loopback addresses are other places: a resolver or a service manager may listen there.
+bool isLocalhostAddress(const IpAddress& address)
+{
+    IpAddress v6{};
+    v6[15] = 1;
+    const IpAddress v4{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1};
+    return address == v4 || address == v6;
+}
+
 /// Which rule opens an address that is not public, if any.
 const Rule* exemptingRule(const PolicySet& policy, const Destination& destination, const IpAddress& address,
                           const AddressClass& addressClass, UtcTime now)
 {
     // A name that merely resolves to loopback gets nothing from a localhost rule (rebinding).
-    const bool mayBeLocal = isLoopback(address) && (destination.isLiteral || isLoopbackName(destination.host));
+    const bool mayBeLocal = isLocalhostAddress(address) && (destination.isLiteral || isLoopbackName(destination.host));
     for (const Rule& rule : policy.rules) {
         if (rule.action != Action::Allow || !counts(rule, now)) {
             continue;
@@ -169,7 +178,7 @@ const Rule* exemptingRule(const PolicySet& policy, const Destination& destinatio
 
 std::string remedyFor(const Destination& destination, const IpAddress& address)
 {
-    if (isLoopback(address) && (destination.isLiteral || isLoopbackName(destination.host))) {
+    if (isLocalhostAddress(address) && (destination.isLiteral || isLoopbackName(destination.host))) {
         return "localhost:" + std::to_string(destination.port);
     }
     Pattern exact;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/sandbox_filter.h"
 
+#include "base/landlock.h"
 #include "base/secret.h"
 
 #include <array>
@@ -48,6 +49,11 @@ void release(void* context) { seccomp_release(context); }
 Result<void> enterFilter()
 {
     forbidCoreDumps();
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+        return failErrno("The proxy could not give up privileges", errno);
+    }
+    // The filter below lets no file be opened; this holds, too, should a call ever be missing in it.
+    COLDFRAME_TRY([[maybe_unused]] const bool hasLandlock, restrictFilesTo({}));
     const std::unique_ptr<void, decltype(&release)> context(seccomp_init(SCMP_ACT_ERRNO(EPERM)), &release);
     if (!context) {
         return fail(ErrorCode::Unavailable, "The system call filter cannot be made.");
@@ -71,7 +77,7 @@ Result<void> enterFilter()
         // A kernel or architecture without the call has nothing to forbid.
         (void)seccomp_rule_add(context.get(), SCMP_ACT_KILL_PROCESS, call, 0);
     }
-    if (const int error = seccomp_load(context.get()); error != 0) { // also sets no_new_privs
+    if (const int error = seccomp_load(context.get()); error != 0) {
         return failErrno("The system call filter cannot be put in force.", -error);
     }
     return {};

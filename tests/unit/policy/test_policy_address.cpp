@@ -193,6 +193,10 @@ private slots:
         QVERIFY(!passes(policy, to("host.docker.internal", 8080), "10.0.0.1"));
         QVERIFY(!passes(policy, to("host.docker.internal", 8081), "127.0.0.1"));
         QVERIFY(!passes(policy, to("evil.example", 8080), "127.0.0.1")); // rebinding
+        // Other loopback addresses are other places (a resolver listens on 127.0.0.53): each needs a rule of its own.
+        QVERIFY(decide(policy, to("127.0.0.53", 8080), kNow).verdict == Verdict::Deny);
+        QVERIFY(!passes(policy, to("127.0.0.53", 8080), "127.0.0.53"));
+        QVERIFY(passes(policyOf(Mode::Locked, {{Action::Allow, "127.0.0.53:8080"}}), to("127.0.0.53", 8080), "127.0.0.53"));
     }
 
     void localhostNeedsAPort()
