@@ -67,15 +67,20 @@ asio::awaitable<void> lingeringClose(asio::io_context& io, ByteStreamPtr stream)
     co_await stream->finish();
     std::array<std::uint8_t, 8192> ignored{};
     std::size_t total = 0;
-    while (total < kMostDrained) {
+    bool hasEnded = false;
+    while (total < kMostDrained && !hasEnded) {
         auto count = co_await stream->read(ignored);
-        if (!count || *count == 0) {
+        if (!count) {
             break;
         }
         total += *count;
+        hasEnded = *count == 0;
     }
     watchdog.disarm();
-    stream->abort();
+    // Where the peer ended its half first, what was written may still wait for the port; a reset would throw it away.
+    if (!hasEnded) {
+        stream->abort();
+    }
 }
 
 } // namespace coldframe::proxy

@@ -213,6 +213,8 @@ Result<UpstreamTls> UpstreamTls::make(const std::vector<std::string>& trustedPem
         return fail(ErrorCode::Internal, "TLS could not be set up.", opensslError());
     }
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
+    SSL_CTX_set_security_level(context, 2); // keys and digests of 112 bits at least, whatever the library was built for
+    X509_VERIFY_PARAM_set_purpose(SSL_CTX_get0_param(context), X509_PURPOSE_SSL_SERVER);
     SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
@@ -248,7 +250,8 @@ Result<TlsStreamPtr> UpstreamTls::makeStream(asio::io_context& io, ByteStreamPtr
     }
     SSL_set_connect_state(ssl.get());
     X509_VERIFY_PARAM* const parameters = SSL_get0_param(ssl.get());
-    X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    // RFC 9525, section 2: the alternative names count, the common name never.
+    X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     const int named = isLiteral ? X509_VERIFY_PARAM_set1_ip_asc(parameters, host.c_str())
                                 : X509_VERIFY_PARAM_set1_host(parameters, host.c_str(), host.size());
     // Without a name to check, verification would pass for any certificate: then there is no connection at all.

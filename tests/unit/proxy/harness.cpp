@@ -272,7 +272,14 @@ Harness::Harness(Setup setup) : m_ca(makeCertificate({.name = "Coldframe test sa
         }
     }
     m_engineReaders.emplace_back([this, fd = m_engine.get()] { engineReader(fd); });
-    m_diallerThread = std::thread([this] { diallerLoop(); });
+    if (setup.dialCommand.empty()) {
+        m_diallerThread = std::thread([this] { diallerLoop(); });
+    } else {
+        startDialler(setup.dialCommand);
+        sendToDialler(nlohmann::json({{"type", "setup"}, {"policy", setup.policy}}).dump() + "\n");
+        char ready[64];
+        (void)::recv(m_dialEngine.get(), ready, sizeof ready, 0);
+    }
     m_guest = std::make_unique<GuestThread>(std::move(netHere));
     if (!setup.start) {
         return;
@@ -291,6 +298,24 @@ Harness::Harness(Setup setup) : m_ca(makeCertificate({.name = "Coldframe test sa
     m_guest->established.get_future().wait_for(std::chrono::seconds(10));
 }
 
+void Harness::startDialler(const std::string& command)
+{
+    auto [here, there] = makePair(SOCK_STREAM);
+    m_dialEngine = std::move(here);
+    const int fds[2] = {there.get(), m_dial.get()};
+    m_dialChild = ::fork();
+    if (m_dialChild == 0) {
+        for (const int fd : fds) {
+            ::fcntl(fd, F_SETFD, 0);
+        }
+        const std::string a = std::to_string(fds[0]);
+        const std::string b = std::to_string(fds[1]);
+        ::execl(command.c_str(), command.c_str(), "--engine-fd", a.c_str(), "--proxy-fd", b.c_str(), nullptr);
+        ::_exit(127);
+    }
+    m_dial.reset(); // the dialler's alone
+}
+
 Harness::~Harness()
 {
     m_guest.reset();
@@ -304,8 +329,13 @@ Harness::~Harness()
         ::kill(m_child, SIGKILL);
         ::waitpid(m_child, nullptr, 0);
     }
-    ::shutdown(m_dial.get(), SHUT_RDWR);
-    m_diallerThread.join();
+    if (m_dialChild > 0) {
+        ::kill(m_dialChild, SIGKILL);
+        ::waitpid(m_dialChild, nullptr, 0);
+    } else {
+        ::shutdown(m_dial.get(), SHUT_RDWR);
+        m_diallerThread.join();
+    }
     dropEngine();
     for (std::thread& thread : m_engineReaders) {
         thread.join();
@@ -414,11 +444,12 @@ int Harness::postReport(const std::string& body)
     return future.wait_for(std::chrono::seconds(10)) == std::future_status::ready ? future.get().status : 0;
 }
 
-void Harness::sendToEngineSide(const std::string& bytes)
+namespace {
+
+void sendAll(int fd, std::string_view rest)
 {
-    std::string_view rest = bytes;
     while (!rest.empty()) {
-        const ssize_t count = ::send(m_engine.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
+        const ssize_t count = ::send(fd, rest.data(), rest.size(), MSG_NOSIGNAL);
         if (count <= 0) {
             return;
         }
@@ -426,9 +457,18 @@ void Harness::sendToEngineSide(const std::string& bytes)
     }
 }
 
+} // namespace
+
+void Harness::sendToEngineSide(const std::string& bytes) { sendAll(m_engine.get(), bytes); }
+void Harness::sendToDialler(const std::string& bytes) { sendAll(m_dialEngine.get(), bytes); }
+
 void Harness::sendPolicy(const nlohmann::json& policy)
 {
-    sendToEngineSide(nlohmann::json({{"type", "policy"}, {"policy", policy}}).dump() + "\n");
+    const std::string line = nlohmann::json({{"type", "policy"}, {"policy", policy}}).dump() + "\n";
+    if (m_dialEngine) {
+        sendToDialler(line); // first, as the engine does
+    }
+    sendToEngineSide(line);
 }
 
 void Harness::sendKey(const std::string& service, const std::string& key)
@@ -484,6 +524,19 @@ nlohmann::json Harness::waitForConnection(const std::string& host, const std::st
                && candidate["connection"]["verdict"] == verdict;
     });
     return message.is_null() ? nlohmann::json::object() : message["connection"];
+}
+
+std::vector<nlohmann::json> Harness::connections(const std::string& host, const std::string& verdict) const
+{
+    std::vector<nlohmann::json> found;
+    const std::lock_guard lock(m_mutex);
+    for (const nlohmann::json& message : m_messages) {
+        if (message.is_object() && message["type"] == "connection" && message["connection"]["host"] == host
+            && message["connection"]["verdict"] == verdict) {
+            found.push_back(message["connection"]);
+        }
+    }
+    return found;
 }
 
 std::size_t Harness::countMessages(const std::string& type) const
@@ -543,6 +596,11 @@ int Harness::exitCode(std::chrono::milliseconds limit)
         std::this_thread::sleep_for(std::chrono::milliseconds(5)); // polls with a deadline
     }
     return -1;
+}
+
+void addMapping(nlohmann::json& policy, const std::string& name, std::uint16_t port, std::uint16_t originPort)
+{
+    policy["hostMappings"].push_back({{"name", name}, {"address", "127.0.0.1"}, {"port", port}, {"targetPort", originPort}});
 }
 
 nlohmann::json policyJson(const std::string& mode, const std::vector<std::string>& allow, const std::vector<std::string>& deny,

@@ -24,8 +24,12 @@ namespace proxytest {
 
 struct Certificate
 {
-    std::string certificatePem;
+    std::string certificatePem; ///< may have its chain behind it
     std::string keyPem;
+    // How a server with it speaks TLS; 0 and empty: as OpenSSL does by itself.
+    int onlyVersion = 0;
+    std::string ciphers{};
+    std::string clientCaPem{}; ///< clients must show a certificate of this authority
 };
 struct CertificateSpec
 {
@@ -33,6 +37,12 @@ struct CertificateSpec
     bool isCa = false;
     const Certificate* issuer = nullptr; ///< null = self-signed
     long notAfterSeconds = 86400;
+    long notBeforeSeconds = -86400;
+    std::optional<std::string> alternativeNames{}; ///< "DNS:a,IP:…" instead of the name; empty: no such extension
+    std::vector<std::pair<std::string, std::string>> extensions{}; ///< more of them, by their OpenSSL names; they replace those of isCa
+    int rsaBits = 0;                                    ///< 0 = P-256
+    std::string digest = "SHA256";
+    bool hasSubject = true;
 };
 Certificate makeCertificate(const CertificateSpec& spec);
 
@@ -48,6 +58,8 @@ public:
     /// Client side, verified against `caPem` for `name`. False with the reason in problem().
     bool startTls(const std::string& name, const std::string& caPem, const std::string& alpn = "http/1.1",
                   const std::string& verifyName = {});
+    /// The hello of startTls() then carries an encrypted_client_hello extension (with a random content).
+    void greaseEch() { m_hasEch = true; }
     bool acceptTls(const Certificate& certificate);
     bool write(std::string_view data);
     /// Some bytes; empty = end, error or time out.
@@ -81,6 +93,7 @@ private:
     SSL* m_ssl = nullptr;
     std::string m_buffer;
     std::string m_problem;
+    bool m_hasEch = false;
 };
 
 /// A server on loopback; each connection is handled in a thread of its own.
@@ -129,6 +142,7 @@ public:
         coldframe::proxy::Limits limits;
         bool start = true;
         std::string command; ///< a coldframe-proxy executable; empty = the server runs in a thread here
+        std::string dialCommand; ///< a coldframe-dial executable; empty = route() and refuse() answer for it
     };
     explicit Harness(Setup setup);
     ~Harness();
@@ -149,12 +163,15 @@ public:
     const std::string& caPem() const { return m_ca.certificatePem; }
 
     void sendToEngineSide(const std::string& bytes); ///< as the engine, to the proxy
+    void sendToDialler(const std::string& bytes);    ///< as the engine, to a real dialler
     void sendPolicy(const nlohmann::json& policy);
     void sendKey(const std::string& service, const std::string& key);
     /// The first message (from `from` on) that fits, waited for; null after `limit`.
     nlohmann::json waitForMessage(const std::function<bool(const nlohmann::json&)>& fits,
                                   std::chrono::milliseconds limit = std::chrono::seconds(10));
     nlohmann::json waitForConnection(const std::string& host, const std::string& verdict);
+    /// All that were recorded so far, in their order.
+    std::vector<nlohmann::json> connections(const std::string& host, const std::string& verdict) const;
     std::size_t countMessages(const std::string& type) const;
     void dropEngine();
     /// Connects to the adoption socket, sends one line, gives the first line of the answer; the connection is the engine then.
@@ -167,6 +184,7 @@ private:
     struct GuestThread;
     void engineReader(int fd);
     void diallerLoop();
+    void startDialler(const std::string& command);
 
     Certificate m_ca;
     coldframe::UniqueFd m_engine;
@@ -183,8 +201,13 @@ private:
     std::function<void()> m_stopProxy;
     int m_exitCode = -1;
     int m_child = -1;
+    int m_dialChild = -1;
+    coldframe::UniqueFd m_dialEngine;
     std::unique_ptr<GuestThread> m_guest;
 };
+
+/// Leads "name:port" to a port on loopback, as the user's own host mapping does: for a real dialler.
+void addMapping(nlohmann::json& policy, const std::string& name, std::uint16_t port, std::uint16_t originPort);
 
 nlohmann::json policyJson(const std::string& mode, const std::vector<std::string>& allow, const std::vector<std::string>& deny = {},
                           bool canAsk = false);

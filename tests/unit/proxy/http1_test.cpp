@@ -87,7 +87,7 @@ private slots:
     }
 
     // D.3 pitfall 4: whatever two parsers could read in two ways. The control is the same request without the fault.
-    void pitfall04_smuggledRequestsAreRefused_data()
+    void pitfall_04_smuggledRequestsAreRefused_data()
     {
         QTest::addColumn<QByteArray>("text");
         QTest::addColumn<int>("status");
@@ -138,14 +138,14 @@ private slots:
         QTest::newRow("LF line ends") << QByteArray("GET / HTTP/1.1\nHost: a\n\n") << 400;
         QTest::newRow("bad method") << QByteArray("G(T / HTTP/1.1\r\nHost: a\r\n\r\n") << 400;
     }
-    void pitfall04_smuggledRequestsAreRefused()
+    void pitfall_04_smuggledRequestsAreRefused()
     {
         QFETCH(QByteArray, text);
         QFETCH(int, status);
         QCOMPARE(requestStatus(text.toStdString()), status);
     }
 
-    void pitfall04_smuggledChunksAreRefused_data()
+    void pitfall_04_smuggledChunksAreRefused_data()
     {
         QTest::addColumn<QByteArray>("text");
         QTest::addColumn<bool>("good");
@@ -167,7 +167,7 @@ private slots:
         QTest::newRow("bad trailer") << QByteArray("3\r\nabc\r\n0\r\nX : y\r\n\r\n") << false;
         QTest::newRow("long size line") << QByteArray("3;a=") + QByteArray(5000, 'x') + "\r\nabc\r\n0\r\n\r\n" << false;
     }
-    void pitfall04_smuggledChunksAreRefused()
+    void pitfall_04_smuggledChunksAreRefused()
     {
         QFETCH(QByteArray, text);
         QFETCH(bool, good);
@@ -205,7 +205,7 @@ private slots:
     }
 
     // D.3 pitfall 5: replies have their own traps.
-    void pitfall05_replyFraming()
+    void pitfall_05_replyFraming()
     {
         const std::string length = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
         QVERIFY(parseResponseHead(length, "GET")->framing == Framing::Length);
@@ -228,7 +228,7 @@ private slots:
     }
 
     // D.3 pitfall 19: sizes are bounded however the bytes come.
-    void pitfall19_headsAreBounded()
+    void pitfall_19_headsAreBounded()
     {
         std::string endless = "GET / HTTP/1.1\r\n";
         HeadScanner scanner;
@@ -251,7 +251,7 @@ private slots:
     }
 
     // D.3 pitfall 20: what is expected is known before the body.
-    void pitfall20_expectations()
+    void pitfall_20_expectations()
     {
         const std::string head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: ";
         QVERIFY(parseRequestHead(head + "100-continue\r\n\r\n")->expectContinue);

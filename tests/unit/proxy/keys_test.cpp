@@ -65,7 +65,7 @@ class KeysTest : public QObject
 
 private slots:
     // D.3 pitfall 11 on the wire: one way in which the key is sent, and each way in which one thing is wrong.
-    void pitfall11_keyIsSentOnVerifiedTlsToItsHostAlone()
+    void pitfall_11_keyIsSentOnVerifiedTlsToItsHostAlone()
     {
         Origin right(makeCertificate({.name = "api.example.com", .issuer = &originCa()}));
         Origin sibling(makeCertificate({.name = "other.example.com", .issuer = &originCa()}));
@@ -105,7 +105,7 @@ private slots:
         QVERIFY(event.dump().find(kKey) == std::string::npos);
     }
 
-    void pitfall12_sentinelElsewhereIsBlockedAndReported()
+    void pitfall_12_sentinelElsewhereIsBlockedAndReported()
     {
         Origin other(makeCertificate({.name = "other.example.com", .issuer = &originCa()}));
         Origin plain(std::nullopt);
@@ -128,7 +128,7 @@ private slots:
     }
 
     // D.3 pitfall 13: a reply with the key, cut anywhere, is stopped before its end; the engine hears of it.
-    void pitfall13_keyInAReplyCutsTheConnection_data()
+    void pitfall_13_keyInAReplyCutsTheConnection_data()
     {
         QTest::addColumn<int>("form");
         QTest::addColumn<bool>("leaks");
@@ -139,7 +139,7 @@ private slots:
         QTest::newRow("byte by byte") << 4 << true;
         QTest::newRow("compressed") << 5 << false;
     }
-    void pitfall13_keyInAReplyCutsTheConnection()
+    void pitfall_13_keyInAReplyCutsTheConnection()
     {
         QFETCH(int, form);
         QFETCH(bool, leaks);

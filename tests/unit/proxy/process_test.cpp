@@ -310,7 +310,7 @@ private slots:
     }
 
     // D.3 pitfalls 8 and 9.
-    void pitfall09_oddAndBareAddressesAreRefused()
+    void pitfall_09_oddAndBareAddressesAreRefused()
     {
         Harness::Setup setup;
         setup.policy = policyJson("open", {});

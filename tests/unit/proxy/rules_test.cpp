@@ -131,7 +131,7 @@ class RulesTest : public QObject
 
 private slots:
     // D.3 pitfall 1: CONNECT name, Host and an absolute target name one destination.
-    void pitfall01_oneIdentityPerRequest()
+    void pitfall_01_oneIdentityPerRequest()
     {
         QCOMPARE(identityStatus("/", "Host: api.example.com\r\n"), 0);
         QCOMPARE(identityStatus("/", "Host: API.Example.com:443\r\n"), 0);
@@ -151,7 +151,7 @@ private slots:
     }
 
     // D.3 pitfall 4: the path that is judged is the path that is sent.
-    void pitfall04_pathsAreNormalisedBeforePolicy()
+    void pitfall_04_pathsAreNormalisedBeforePolicy()
     {
         const auto target = checkIdentity(identityOf("a.example"), true, requestOf("/%76%31/x%2Fy?q=%2e", "Host: a.example\r\n"));
         QVERIFY(target.has_value());
@@ -168,7 +168,7 @@ private slots:
     }
 
     // D.3 pitfalls 6 and 13: no CONNECT inside, no TRACE.
-    void pitfall06_nestedConnectAndTraceAreRefused()
+    void pitfall_06_nestedConnectAndTraceAreRefused()
     {
         RequestHead request = requestOf("/", "Host: api.example.com\r\n");
         QVERIFY(checkIdentity(identityOf("api.example.com"), true, request).has_value());
@@ -178,7 +178,7 @@ private slots:
         QCOMPARE(checkIdentity(identityOf("api.example.com"), true, request).error().status, 405);
     }
 
-    void pitfall08_oddAuthoritiesAreRefused()
+    void pitfall_08_oddAuthoritiesAreRefused()
     {
         QVERIFY(parseAuthority("a.example:443").has_value());
         QVERIFY(parseAuthority("[2001:db8::1]:443")->isLiteral);
@@ -191,7 +191,7 @@ private slots:
     }
 
     // D.3 pitfall 11: the key goes on verified TLS to the exact host, default port and path; everything else is a control.
-    void pitfall11_keyGoesToItsPlaceAlone()
+    void pitfall_11_keyGoesToItsPlaceAlone()
     {
         const Injector injector = injectorWithKey();
         const std::string headers = "X-Api-Key: " + kSentinel + "\r\nAuthorization: Bearer mine\r\nRange: bytes=0-9\r\n";
@@ -212,7 +212,7 @@ private slots:
     }
 
     // D.3 pitfall 14: an allowed host may still mint keys under other paths.
-    void pitfall14_keyStaysInItsPaths()
+    void pitfall_14_keyStaysInItsPaths()
     {
         const Injector injector = injectorWithKey();
         for (const char* path : {"/admin/keys", "/", "/V1/x", "//v1/x"}) {
@@ -223,7 +223,7 @@ private slots:
     }
 
     // D.3 pitfall 12: a placeholder anywhere but in its own field is blocked and reported.
-    void pitfall12_misplacedSentinelIsBlockedAndReported()
+    void pitfall_12_misplacedSentinelIsBlockedAndReported()
     {
         const Injector injector = injectorWithKey();
         const Identity home = identityOf("api.anthropic.com");
@@ -288,7 +288,7 @@ private slots:
     }
 
     // D.3 pitfall 18: a stored key cannot write header lines.
-    void pitfall18_keysWithLineBreaksAreRefused()
+    void pitfall_18_keysWithLineBreaksAreRefused()
     {
         Injector injector = injectorWithKey();
         for (const std::string& key : {std::string("abcdefgh\r\nX: y"), std::string("abcdefgh\n"), std::string(" abcdefgh"),
@@ -302,7 +302,7 @@ private slots:
     }
 
     // D.3 pitfall 13: the key is found in a reply in every form, wherever pieces are cut, before its end is let through.
-    void pitfall13_keyInRepliesIsFoundInEveryForm()
+    void pitfall_13_keyInRepliesIsFoundInEveryForm()
     {
         const std::string special = "k+y/with?special&chars=1234";
         PatternSet made;
@@ -438,7 +438,7 @@ private slots:
     }
 
     // D.3 pitfall 22: what the guest names cannot forge lines of the record, and queries stay out of it.
-    void pitfall22_guestStringsAreEscaped()
+    void pitfall_22_guestStringsAreEscaped()
     {
         ConnectionEvent event;
         event.host = "a\nb\x1b[2J";

@@ -70,7 +70,7 @@ private slots:
     }
 
     // D.3 pitfalls 3 and 17: one name, P-256, short life.
-    void pitfall03_leafNamesExactlyOneHost()
+    void pitfall_03_leafNamesExactlyOneHost()
     {
         Origin origin(leafFor("api.example.com"));
         Harness harness(setupWith(policyJson("locked", {"api.example.com"})));
@@ -112,7 +112,7 @@ private slots:
     }
 
     // D.3 pitfall 1, on the wire: CONNECT, SNI and Host each in turn name somebody else.
-    void pitfall01_mismatchedNamesAreRefusedAndNothingIsDialled()
+    void pitfall_01_mismatchedNamesAreRefusedAndNothingIsDialled()
     {
         Origin origin(leafFor("good.example.com"));
         Harness harness(setupWith(policyJson("locked", {"good.example.com", "other.example.com"})));
@@ -135,7 +135,7 @@ private slots:
     }
 
     // D.3 pitfall 2: every request of a connection is judged, by the policy in force then.
-    void pitfall02_everyRequestIsChecked()
+    void pitfall_02_everyRequestIsChecked()
     {
         Origin origin(leafFor("api.example.com"));
         auto policy = policyJson("locked", {"api.example.com"});
@@ -176,7 +176,7 @@ private slots:
     }
 
     // D.3 pitfalls 6 and 20.
-    void pitfall06_upgradesAndExpectationsAreLimited()
+    void pitfall_06_upgradesAndExpectationsAreLimited()
     {
         Origin origin(leafFor("api.example.com"));
         Harness harness(setupWith(policyJson("locked", {"api.example.com"})));
@@ -308,7 +308,7 @@ private slots:
     }
 
     // D.3 pitfall 5: what a server may not do to a client.
-    void pitfall05_brokenRepliesDoNotPass_data()
+    void pitfall_05_brokenRepliesDoNotPass_data()
     {
         QTest::addColumn<QByteArray>("reply");
         QTest::addColumn<int>("status");
@@ -322,7 +322,7 @@ private slots:
         QTest::newRow("nothing") << QByteArray() << 502;
         QTest::newRow("line break in value") << QByteArray("HTTP/1.1 200 OK\r\nX: a\nY: b\r\n\r\n") << 502;
     }
-    void pitfall05_brokenRepliesDoNotPass()
+    void pitfall_05_brokenRepliesDoNotPass()
     {
         QFETCH(QByteArray, reply);
         QFETCH(int, status);
@@ -353,7 +353,7 @@ private slots:
     }
 
     // D.3 pitfall 4, on the wire: the smuggled second request never reaches the origin.
-    void pitfall04_smuggledRequestNeverReachesTheOrigin()
+    void pitfall_04_smuggledRequestNeverReachesTheOrigin()
     {
         Origin origin(std::nullopt);
         Harness harness(setupWith(policyJson("locked", {"plain.example.com"})));
@@ -383,7 +383,7 @@ private slots:
     }
 
     // D.3 pitfall 15: the client sees why, and no request goes out.
-    void pitfall15_upstreamCertificateIsAlwaysVerified_data()
+    void pitfall_15_upstreamCertificateIsAlwaysVerified_data()
     {
         QTest::addColumn<int>("kind");
         QTest::addColumn<int>("status");
@@ -393,7 +393,7 @@ private slots:
         QTest::newRow("self-signed") << 3 << 502;
         QTest::newRow("unknown CA") << 4 << 502;
     }
-    void pitfall15_upstreamCertificateIsAlwaysVerified()
+    void pitfall_15_upstreamCertificateIsAlwaysVerified()
     {
         QFETCH(int, kind);
         QFETCH(int, status);

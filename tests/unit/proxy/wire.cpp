@@ -103,33 +103,43 @@ bool readBody(Wire& wire, const std::string& head, std::string& body)
 
 Certificate makeCertificate(const CertificateSpec& spec)
 {
-    const KeyPtr key(EVP_EC_gen("P-256"), &EVP_PKEY_free);
+    const KeyPtr key(spec.rsaBits > 0 ? EVP_RSA_gen(static_cast<unsigned>(spec.rsaBits)) : EVP_EC_gen("P-256"), &EVP_PKEY_free);
     const CertificatePtr certificate(X509_new(), &X509_free);
     X509* const x = certificate.get();
     static long serial = 1000;
     X509_set_version(x, X509_VERSION_3);
     ASN1_INTEGER_set(X509_get_serialNumber(x), ++serial);
-    X509_gmtime_adj(X509_getm_notBefore(x), -86400);
+    X509_gmtime_adj(X509_getm_notBefore(x), spec.notBeforeSeconds);
     X509_gmtime_adj(X509_getm_notAfter(x), spec.notAfterSeconds);
     X509_set_pubkey(x, key.get());
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_UTF8,
-                               reinterpret_cast<const unsigned char*>(spec.name.c_str()), -1, -1, 0);
-    if (spec.isCa) {
+    if (spec.hasSubject) {
+        X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_UTF8,
+                                   reinterpret_cast<const unsigned char*>(spec.name.c_str()), -1, -1, 0);
+    }
+    for (const auto& [name, value] : spec.extensions) {
+        addExtension(x, OBJ_sn2nid(name.c_str()), value);
+    }
+    if (spec.isCa && spec.extensions.empty()) {
         addExtension(x, NID_basic_constraints, "critical,CA:TRUE");
         addExtension(x, NID_key_usage, "critical,keyCertSign,cRLSign");
-    } else {
+    } else if (spec.alternativeNames) {
+        if (!spec.alternativeNames->empty()) {
+            addExtension(x, NID_subject_alt_name, *spec.alternativeNames);
+        }
+    } else if (!spec.isCa) {
         struct in_addr address{};
         const bool isIp = ::inet_pton(AF_INET, spec.name.c_str(), &address) == 1;
         addExtension(x, NID_subject_alt_name, (isIp ? "IP:" : "DNS:") + spec.name);
     }
+    const EVP_MD* const digest = EVP_get_digestbyname(spec.digest.c_str());
     if (spec.issuer) {
         const CertificatePtr issuer = certificateFrom(spec.issuer->certificatePem);
         const KeyPtr issuerKey = keyFrom(spec.issuer->keyPem);
         X509_set_issuer_name(x, X509_get_subject_name(issuer.get()));
-        X509_sign(x, issuerKey.get(), EVP_sha256());
+        X509_sign(x, issuerKey.get(), digest);
     } else {
         X509_set_issuer_name(x, X509_get_subject_name(x));
-        X509_sign(x, key.get(), EVP_sha256());
+        X509_sign(x, key.get(), digest);
     }
     const BioPtr certificateBio(BIO_new(BIO_s_mem()), &BIO_free_all);
     const BioPtr keyBio(BIO_new(BIO_s_mem()), &BIO_free_all);
@@ -147,7 +157,7 @@ Wire::Wire(coldframe::UniqueFd fd) : m_fd(std::move(fd))
 
 Wire::Wire(Wire&& other) noexcept
     : m_fd(std::move(other.m_fd)), m_context(std::exchange(other.m_context, nullptr)), m_ssl(std::exchange(other.m_ssl, nullptr)),
-      m_buffer(std::move(other.m_buffer)), m_problem(std::move(other.m_problem))
+      m_buffer(std::move(other.m_buffer)), m_problem(std::move(other.m_problem)), m_hasEch(other.m_hasEch)
 {
 }
 
@@ -162,12 +172,28 @@ void Wire::close()
     m_fd.reset();
 }
 
+namespace {
+
+int addEch(SSL*, unsigned, unsigned, const unsigned char** out, std::size_t* length, X509*, std::size_t, int*, void*)
+{
+    static constexpr unsigned char kOuter[] = {0, 0, 1, 0, 1, 42, 0, 4, 'k', 'e', 'y', '!', 0, 8, 's', 'e', 'c', 'r', 'e', 't', 's', '!'};
+    *out = kOuter;
+    *length = sizeof kOuter;
+    return 1;
+}
+
+} // namespace
+
 bool Wire::startTls(const std::string& name, const std::string& caPem, const std::string& alpn, const std::string& verifyName)
 {
     m_context = SSL_CTX_new(TLS_client_method());
     const CertificatePtr ca = certificateFrom(caPem);
     X509_STORE_add_cert(SSL_CTX_get_cert_store(m_context), ca.get());
     SSL_CTX_set_verify(m_context, SSL_VERIFY_PEER, nullptr);
+    if (m_hasEch) {
+        constexpr unsigned kEncryptedClientHello = 0xfe0d;
+        SSL_CTX_add_custom_ext(m_context, kEncryptedClientHello, SSL_EXT_CLIENT_HELLO, addEch, nullptr, nullptr, nullptr, nullptr);
+    }
     m_ssl = SSL_new(m_context);
     SSL_set_fd(m_ssl, m_fd.get());
     const std::string expected = verifyName.empty() ? name : verifyName;
@@ -197,7 +223,33 @@ bool Wire::acceptTls(const Certificate& certificate)
     const CertificatePtr own = certificateFrom(certificate.certificatePem);
     const KeyPtr key = keyFrom(certificate.keyPem);
     SSL_CTX_use_certificate(m_context, own.get());
+    SSL_CTX_set_security_level(m_context, 0); // a server may be as bad as it likes
+    SSL_CTX_use_certificate(m_context, own.get());
     SSL_CTX_use_PrivateKey(m_context, key.get());
+    const BioPtr chain(BIO_new_mem_buf(certificate.certificatePem.data(), static_cast<int>(certificate.certificatePem.size())), &BIO_free_all);
+    for (bool isFirst = true;; isFirst = false) {
+        const CertificatePtr link(PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr), &X509_free);
+        if (!link) {
+            break;
+        }
+        if (!isFirst) {
+            SSL_CTX_add1_chain_cert(m_context, link.get());
+        }
+    }
+    ERR_clear_error();
+    SSL_CTX_set_mode(m_context, SSL_MODE_NO_AUTO_CHAIN);
+    if (certificate.onlyVersion != 0) {
+        SSL_CTX_set_min_proto_version(m_context, certificate.onlyVersion);
+        SSL_CTX_set_max_proto_version(m_context, certificate.onlyVersion);
+    }
+    if (!certificate.ciphers.empty()) {
+        SSL_CTX_set_cipher_list(m_context, certificate.ciphers.c_str());
+    }
+    if (!certificate.clientCaPem.empty()) {
+        const CertificatePtr ca = certificateFrom(certificate.clientCaPem);
+        X509_STORE_add_cert(SSL_CTX_get_cert_store(m_context), ca.get());
+        SSL_CTX_set_verify(m_context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    }
     m_ssl = SSL_new(m_context);
     SSL_set_fd(m_ssl, m_fd.get());
     return SSL_accept(m_ssl) == 1;
