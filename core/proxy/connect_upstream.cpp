@@ -15,7 +15,7 @@ constexpr std::chrono::milliseconds kLinger{2000};
 } // namespace
 
 asio::awaitable<tl::expected<Upstream, UpstreamFailure>> connectUpstream(ProxyCorePtr core, Identity identity, bool secure,
-                                                                         std::string service, bool fresh)
+                                                                         std::string service, bool fresh, bool http2)
 {
     if (!fresh) {
         std::optional<Upstream> idle =
@@ -37,7 +37,7 @@ asio::awaitable<tl::expected<Upstream, UpstreamFailure>> connectUpstream(ProxyCo
     upstream.secure = secure;
     ByteStreamPtr stream = makeSocketStream(core->io, std::move(dialled->fd));
     if (secure) {
-        auto tls = core->upstreamTls->makeStream(core->io, stream, identity.host, identity.isLiteral);
+        auto tls = core->upstreamTls->makeStream(core->io, stream, identity.host, identity.isLiteral, http2);
         if (!tls) {
             co_return tl::unexpected(UpstreamFailure{502, {}, tls.error().message});
         }
@@ -54,6 +54,7 @@ asio::awaitable<tl::expected<Upstream, UpstreamFailure>> connectUpstream(ProxyCo
             stream->abort();
             co_return tl::unexpected(UpstreamFailure{502, {}, reason});
         }
+        upstream.isHttp2 = tlsStream->alpn() == "h2";
         stream = tlsStream;
     }
     upstream.reader = std::make_shared<BufferedReader>(stream);

@@ -14,9 +14,9 @@ struct UpstreamFailure
 };
 
 /// A verified connection for one request: from the pool, or dialled and, where `secure`, with its certificate verified for the
-/// identity's own name. `fresh` = not from the pool.
+/// identity's own name. `fresh` = not from the pool. `http2` = offers h2 too; look at Upstream::isHttp2.
 asio::awaitable<tl::expected<Upstream, UpstreamFailure>> connectUpstream(ProxyCorePtr core, Identity identity, bool secure,
-                                                                         std::string service, bool fresh);
+                                                                         std::string service, bool fresh, bool http2 = false);
 
 /// Ends our side and waits a moment for the peer's end, so that what was written is not overtaken by a reset.
 asio::awaitable<void> lingeringClose(asio::io_context& io, ByteStreamPtr stream);

@@ -1,41 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "proxy/connect_upstream.h"
-#include "proxy/http_session.h"
+#include "proxy/http_leg.h"
+#include "proxy/proxy_core.h"
 #include "proxy/streams.h"
 
 namespace coldframe::proxy {
 
-/// A request's body on its way up, in a coroutine of its own: a server may answer before it is through.
-struct HttpSession::Upload
+/// One request and its reply: identity, policy, key, upstream, bodies both ways, record. The one path of every version of HTTP.
+class HttpExchange
 {
-    explicit Upload(asio::io_context& io) : ended(io) {}
-    BufferedReaderPtr client;
-    ByteStreamPtr server;
-    Framing framing = Framing::None;
-    std::uint64_t length = 0;
-    std::shared_ptr<const PatternSet> sentinels;
-    std::function<void()> onMovement;
-    std::uint64_t bytes = 0;
-    bool done = false;
-    bool failed = false;
-    int sentinelTag = -1;
-    std::string problem; ///< what was malformed
-    Notifier ended;
-};
+public:
+    /// `refusal` not empty: the request is answered 403 with it (the tunnel's names do not agree).
+    HttpExchange(ProxyCorePtr core, std::shared_ptr<Tunnel> tunnel, bool secure, std::string refusal, ClientLegPtr client,
+                 Watchdog& watchdog);
 
-/// One request and its reply.
-struct HttpSession::Exchange
-{
-    RequestHead request;
-    RequestTarget target;
-    Injection injection;
-    ConnectionEvent event;
-    Upstream upstream;
-    std::shared_ptr<Upload> uploading; ///< null without a body
-    std::string upgrade;               ///< "websocket" or empty
-    bool clientKeepAlive = true;
+    asio::awaitable<After> run(RequestHead request);
+    /// For what could not even be parsed.
+    asio::awaitable<After> refuseMalformed(RequestHead request, HttpError error);
+
+private:
+    struct Upload;
+
+    asio::awaitable<After> refuse(int status, std::string rule, std::string reason);
+    asio::awaitable<After> forward();
+    asio::awaitable<bool> sendRequest();
+    asio::awaitable<HttpResult<ResponseHead>> readResponse();
+    asio::awaitable<After> sendResponse(ResponseHead response);
+    asio::awaitable<After> sendBody(After after);
+    asio::awaitable<After> switchProtocols(ResponseHead response);
+    asio::awaitable<After> failedWithUpload(HttpError error);
+    asio::awaitable<bool> waitForUpload();
+    After leakedKey(int tag);
+    static asio::awaitable<void> upload(std::shared_ptr<Upload> upload);
+
+    ProxyCorePtr m_core;
+    std::shared_ptr<Tunnel> m_tunnel;
+    bool m_secure;
+    std::string m_refusal;
+    ClientLegPtr m_client;
+    Watchdog& m_watchdog;
+
+    RequestHead m_request;
+    RequestTarget m_target;
+    Injection m_injection;
+    ConnectionEvent m_event;
+    ServerLegPtr m_server;
+    std::shared_ptr<Upload> m_upload; ///< null without a body
+    std::string m_upgrade;            ///< "websocket" or empty
+    bool m_keepAlive = false;
+    bool m_grpc = false;
+    bool m_wantsTrailers = false;
+    bool m_compressed = false; ///< the reply is, so that a key in it could not be seen
 };
 
 } // namespace coldframe::proxy

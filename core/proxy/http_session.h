@@ -2,8 +2,11 @@
 #pragma once
 
 #include "proxy/http1_parser.h"
+#include "proxy/http_leg.h"
 #include "proxy/proxy_core.h"
 #include "proxy/streams.h"
+
+#include <optional>
 
 namespace coldframe::proxy {
 
@@ -19,23 +22,8 @@ public:
     asio::awaitable<void> run();
 
 private:
-    struct Upload;
-    struct Exchange;
-    enum class After { KeepAlive, Close, Aborted };
-
     asio::awaitable<HttpResult<std::optional<RequestHead>>> readRequest();
-    asio::awaitable<After> handle(RequestHead request);
-    asio::awaitable<After> refuse(const RequestHead& request, ConnectionEvent event, int status, std::string rule,
-                                  std::string reason);
-    asio::awaitable<bool> sendRequest(Exchange& exchange);
-    asio::awaitable<HttpResult<ResponseHead>> readResponse(Exchange& exchange);
-    asio::awaitable<After> forward(Exchange& exchange);
-    asio::awaitable<After> sendResponse(Exchange& exchange, ResponseHead response);
-    asio::awaitable<After> switchProtocols(Exchange& exchange, ResponseHead response);
-    asio::awaitable<After> failedWithUpload(Exchange& exchange, HttpError error);
-    asio::awaitable<bool> waitForUpload(Exchange& exchange);
-    After leakedKey(Exchange& exchange, int tag);
-    static asio::awaitable<void> upload(std::shared_ptr<Upload> upload);
+    asio::awaitable<After> handle(HttpResult<RequestHead> request);
 
     ProxyCorePtr m_core;
     std::shared_ptr<Tunnel> m_tunnel;

@@ -66,20 +66,23 @@ bool setRandomSerial(X509* certificate)
     return done;
 }
 
+/// Ours in our order, the client's among them: h2 first, since gRPC and some clients speak nothing else.
 int selectAlpn(SSL*, const unsigned char** out, unsigned char* outLength, const unsigned char* in, unsigned inLength, void*)
 {
-    static constexpr std::string_view kHttp11 = "http/1.1";
-    for (unsigned at = 0; at < inLength;) {
-        const unsigned length = in[at];
-        if (at + 1 + length > inLength) {
-            break;
+    static constexpr std::array<std::string_view, 2> kOurs = {"h2", "http/1.1"};
+    for (const std::string_view ours : kOurs) {
+        for (unsigned at = 0; at < inLength;) {
+            const unsigned length = in[at];
+            if (at + 1 + length > inLength) {
+                break;
+            }
+            if (length == ours.size() && std::memcmp(in + at + 1, ours.data(), length) == 0) {
+                *out = in + at + 1;
+                *outLength = static_cast<unsigned char>(length);
+                return SSL_TLSEXT_ERR_OK;
+            }
+            at += 1 + length;
         }
-        if (length == kHttp11.size() && std::memcmp(in + at + 1, kHttp11.data(), length) == 0) {
-            *out = in + at + 1;
-            *outLength = static_cast<unsigned char>(length);
-            return SSL_TLSEXT_ERR_OK;
-        }
-        at += 1 + length;
     }
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }

@@ -10,6 +10,7 @@ namespace coldframe::proxy {
 struct Limits
 {
     std::size_t maxConnections = 512;      ///< tunnels at a time; more are answered 503
+    std::size_t maxStreams = 2048;         ///< HTTP/2 requests at a time over all connections; more are refused
     std::size_t maxPendingAsks = 64;
     std::size_t maxBufferedEvents = 4096;  ///< unsent log lines; more mean no new connections (HAZARDS 7)
     std::size_t maxBufferedBytes = 4u << 20;

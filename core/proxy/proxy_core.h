@@ -5,6 +5,7 @@
 #include "proxy/buffered_reader.h"
 #include "proxy/dial_link.h"
 #include "proxy/engine_link.h"
+#include "proxy/http2_pool.h"
 #include "proxy/injector.h"
 #include "proxy/leaf_authority.h"
 #include "proxy/limits.h"
@@ -21,7 +22,7 @@ namespace coldframe::proxy {
 /// What all connections of one sandbox share. One thread.
 struct ProxyCore
 {
-    ProxyCore(asio::io_context& context, Limits bounds) : io(context), limits(bounds), pool(context, bounds) {}
+    ProxyCore(asio::io_context& context, Limits bounds) : io(context), limits(bounds), pool(context, bounds), http2(context) {}
 
     asio::io_context& io;
     Limits limits;
@@ -33,7 +34,9 @@ struct ProxyCore
     std::unique_ptr<EngineLink> engine;
     std::unique_ptr<DialLink> dialler;
     UpstreamPool pool;
+    Http2Pool http2;
     std::size_t connections = 0;
+    std::size_t streams = 0; ///< HTTP/2 requests being served
     bool stopping = false;
 
     void report(const ConnectionEvent& event) { engine->send(encodeConnection(event, sandbox)); }

@@ -2,6 +2,7 @@
 #include "proxy/relay.h"
 
 #include "proxy/streams.h"
+#include "proxy/websocket_frames.h"
 
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
@@ -20,6 +21,7 @@ struct Shared
     Notifier ended;
     bool backwardDone = false;
     bool over = false;
+    bool isWebSocket = false;
 
     void abortBoth()
     {
@@ -28,10 +30,43 @@ struct Shared
     }
 };
 
+/// Looks below the frames of a WebSocket; finds nothing on other streams.
+class PayloadScanner
+{
+public:
+    PayloadScanner(bool on, const std::shared_ptr<const PatternSet>& patterns)
+        : m_on(on && patterns && !patterns->isEmpty()), m_data(patterns), m_control(patterns)
+    {
+    }
+    /// The tag of a match, -1 = none, kBroken = no frames.
+    int feed(std::string_view bytes)
+    {
+        if (!m_on) {
+            return -1;
+        }
+        std::string data;
+        std::string control;
+        if (!m_frames.feed(bytes, data, control)) {
+            return kBroken;
+        }
+        std::string ignored;
+        const int tag = data.empty() ? -1 : m_data.feed(data, ignored);
+        return tag >= 0 || control.empty() ? tag : m_control.feed(control, ignored);
+    }
+    static constexpr int kBroken = -2;
+
+private:
+    bool m_on;
+    WebSocketFrames m_frames;
+    StreamScanner m_data;
+    StreamScanner m_control;
+};
+
 /// One direction. `tag` receives what the scan found.
 asio::awaitable<void> pump(std::shared_ptr<Shared> shared, BufferedReaderPtr from, ByteStreamPtr to,
                            std::shared_ptr<const PatternSet> patterns, std::uint64_t* count, int* tag)
 {
+    PayloadScanner payloads(shared->isWebSocket, patterns);
     StreamScanner scanner(std::move(patterns));
     std::string out;
     while (true) {
@@ -48,9 +83,11 @@ asio::awaitable<void> pump(std::shared_ptr<Shared> shared, BufferedReaderPtr fro
         shared->watchdog.touch();
         out.clear();
         const std::size_t taken = from->view().size();
-        *tag = scanner.feed(from->view(), out);
+        const int inPayload = payloads.feed(from->view());
+        *tag = inPayload >= 0 ? inPayload : scanner.feed(from->view(), out);
         from->consume(taken);
-        if (*tag >= 0) {
+        shared->result.broken = shared->result.broken || inPayload == PayloadScanner::kBroken;
+        if (*tag >= 0 || shared->result.broken) {
             shared->abortBoth();
             co_return;
         }
@@ -118,6 +155,7 @@ asio::awaitable<RelayResult> relay(asio::io_context& io, BufferedReaderPtr clien
     auto shared = std::make_shared<Shared>(io);
     shared->client = client;
     shared->server = server;
+    shared->isWebSocket = options.isWebSocket;
     const std::weak_ptr<Shared> weak = shared;
     shared->watchdog.arm(options.idle, [weak] {
         if (const auto strong = weak.lock()) {

@@ -20,6 +20,7 @@ struct RelayResult
     int keyTag = -1;            ///< a stored key came back; the tunnel was cut
     int sentinelTag = -1;       ///< a sentinel was about to leave; the tunnel was cut
     bool idle = false;          ///< cut for lack of movement
+    bool broken = false;        ///< cut because it was no WebSocket
 };
 
 /// A read into a reader that is under way in a coroutine of its own, so that something else can be waited for meanwhile.
@@ -43,6 +44,7 @@ struct RelayOptions
     std::chrono::milliseconds afterServer{0};
     std::shared_ptr<const PatternSet> keys;      ///< looked for in what comes back; null = not
     std::shared_ptr<const PatternSet> sentinels; ///< looked for in what goes out; null = not
+    bool isWebSocket = false; ///< both are also looked for in the frames' payloads, over the bounds of frames and below the mask
 };
 
 /// Passes bytes both ways until both sides have ended; an end is passed on as an end, a reset as a reset. Bytes already in the

@@ -37,6 +37,7 @@ struct ProxyServer::State
         core->stopping = true;
         logInfo(kCategory, why);
         core->pool.clear();
+        core->http2.clear();
         if (port) {
             port->close();
         }
@@ -135,6 +136,7 @@ template <typename State> void onMessage(const std::shared_ptr<State>& state, En
     case EngineMessage::Type::Policy:
         core.policy = std::make_shared<policy::PolicySet>(std::move(*message.policy));
         core.pool.clear(); // connections made under the old rules are not reused
+        core.http2.clear();
         break;
     case EngineMessage::Type::Services:
         core.injector.setServices(std::move(message.services));
@@ -144,6 +146,7 @@ template <typename State> void onMessage(const std::shared_ptr<State>& state, En
             core.engine->send(encodeProblem(set.error()));
         }
         core.pool.clear();
+        core.http2.clear();
         break;
     case EngineMessage::Type::KeysEnd:
     case EngineMessage::Type::Answer:

@@ -242,13 +242,17 @@ Result<UpstreamTls> UpstreamTls::make(const std::vector<std::string>& trustedPem
 }
 
 Result<TlsStreamPtr> UpstreamTls::makeStream(asio::io_context& io, ByteStreamPtr under, const std::string& host,
-                                             bool isLiteral) const
+                                             bool isLiteral, bool http2) const
 {
     SslPtr ssl(SSL_new(m_context.get()));
     if (!ssl) {
         return fail(ErrorCode::Internal, "A TLS connection could not be made.", opensslError());
     }
     SSL_set_connect_state(ssl.get());
+    static constexpr std::array<unsigned char, 12> kBoth = {2, 'h', '2', 8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+    if (http2 && SSL_set_alpn_protos(ssl.get(), kBoth.data(), kBoth.size()) != 0) {
+        return fail(ErrorCode::Internal, "A TLS connection could not be made.", opensslError());
+    }
     X509_VERIFY_PARAM* const parameters = SSL_get0_param(ssl.get());
     // RFC 9525, section 2: the alternative names count, the common name never.
     X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);

@@ -33,7 +33,9 @@ class UpstreamTls
 public:
     /// Trusts exactly these certificates (PEM, each string one or many). Unreadable ones are an error.
     static Result<UpstreamTls> make(const std::vector<std::string>& trustedPems);
-    Result<TlsStreamPtr> makeStream(asio::io_context& io, ByteStreamPtr under, const std::string& host, bool isLiteral) const;
+    /// Offers http/1.1 and, with `http2`, h2 before it.
+    Result<TlsStreamPtr> makeStream(asio::io_context& io, ByteStreamPtr under, const std::string& host, bool isLiteral,
+                                    bool http2 = false) const;
 
 private:
     ContextPtr m_context;

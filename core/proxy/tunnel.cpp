@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "proxy/client_hello.h"
 #include "proxy/connect_upstream.h"
+#include "proxy/http2_serve.h"
 #include "proxy/http_session.h"
 #include "proxy/relay.h"
 #include "proxy/streams.h"
@@ -202,14 +203,20 @@ asio::awaitable<void> serveTls(ProxyCorePtr core, std::shared_ptr<Tunnel> tunnel
     auto shaken = co_await tlsStream->handshake();
     watchdog.disarm();
     if (!shaken) {
-        const bool noHttp11 = !hello.alpn.empty()
-                              && std::find(hello.alpn.begin(), hello.alpn.end(), "http/1.1") == hello.alpn.end();
+        const auto speaks = [&hello](std::string_view protocol) {
+            return std::find(hello.alpn.begin(), hello.alpn.end(), protocol) != hello.alpn.end();
+        };
+        const bool unknown = !hello.alpn.empty() && !speaks("http/1.1") && !speaks("h2");
         event.verdict = "error";
         event.inspected = true;
-        event.reason = noHttp11 ? "The client speaks only a protocol that is not inspected yet (no http/1.1 in its ALPN)."
+        event.reason = unknown ? "The client speaks only a protocol that cannot be inspected (neither h2 nor http/1.1 in its ALPN)."
                                 : "The client did not complete the TLS hand-shake; it may not trust the sandbox's certificate.";
         core->report(event);
         stream->abort();
+        co_return;
+    }
+    if (tlsStream->alpn() == "h2") {
+        co_await serveHttp2(core, tunnel, tlsStream, refusal);
         co_return;
     }
     HttpSession session(core, tunnel, std::make_shared<BufferedReader>(tlsStream), true, refusal);

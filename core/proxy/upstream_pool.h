@@ -20,6 +20,7 @@ struct Upstream
     std::string address;
     bool secure = false;
     bool reused = false;
+    bool isHttp2 = false;
 };
 
 /// Idle upstream connections, kept for requests to the very same place: scheme, host, port and the service whose key went over

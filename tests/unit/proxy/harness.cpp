@@ -51,7 +51,8 @@ UniqueFd connectLoopback(std::uint16_t port)
 
 // ---- origin
 
-Origin::Origin(std::optional<Certificate> tls, Handler handler) : m_tls(std::move(tls)), m_handler(std::move(handler))
+Origin::Origin(std::optional<Certificate> tls, Handler handler, std::string alpn)
+    : m_tls(std::move(tls)), m_handler(std::move(handler)), m_alpn(std::move(alpn))
 {
     std::signal(SIGPIPE, SIG_IGN);
     m_listener = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -97,7 +98,7 @@ void Origin::serve(int fd)
     const int one = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     Wire wire{UniqueFd(fd)};
-    if (!m_tls || wire.acceptTls(*m_tls)) {
+    if (!m_tls || wire.acceptTls(*m_tls, m_alpn)) {
         if (m_handler) {
             m_handler(wire, *this);
         } else {

@@ -55,12 +55,14 @@ public:
     Wire(Wire&& other) noexcept;
     Wire(const Wire&) = delete;
 
-    /// Client side, verified against `caPem` for `name`. False with the reason in problem().
+    /// Client side, verified against `caPem` for `name`. `alpn`: one or more, with commas. False with the reason in problem().
     bool startTls(const std::string& name, const std::string& caPem, const std::string& alpn = "http/1.1",
                   const std::string& verifyName = {});
     /// The hello of startTls() then carries an encrypted_client_hello extension (with a random content).
     void greaseEch() { m_hasEch = true; }
-    bool acceptTls(const Certificate& certificate);
+    bool acceptTls(const Certificate& certificate, const std::string& alpn = {});
+    /// What was agreed on.
+    std::string alpn() const;
     bool write(std::string_view data);
     /// Some bytes; empty = end, error or time out.
     std::string readSome();
@@ -94,6 +96,7 @@ private:
     std::string m_buffer;
     std::string m_problem;
     bool m_hasEch = false;
+    std::string m_alpn;
 };
 
 /// A server on loopback; each connection is handled in a thread of its own.
@@ -102,7 +105,8 @@ class Origin
 public:
     using Handler = std::function<void(Wire&, Origin&)>;
     /// Reads heads and bodies in a loop and answers "hello <path>" unless a handler is given.
-    explicit Origin(std::optional<Certificate> tls, Handler handler = {});
+    /// `alpn`: the protocol it insists on.
+    explicit Origin(std::optional<Certificate> tls, Handler handler = {}, std::string alpn = {});
     ~Origin();
     std::uint16_t port() const { return m_port; }
     std::vector<std::string> heads() const;
@@ -113,6 +117,7 @@ private:
     void serve(int fd);
     std::optional<Certificate> m_tls;
     Handler m_handler;
+    std::string m_alpn;
     coldframe::UniqueFd m_listener;
     std::uint16_t m_port = 0;
     mutable std::mutex m_mutex;
@@ -208,6 +213,26 @@ private:
 
 /// Leads "name:port" to a port on loopback, as the user's own host mapping does: for a real dialler.
 void addMapping(nlohmann::json& policy, const std::string& name, std::uint16_t port, std::uint16_t originPort);
+
+/// A port on loopback whose connections become streams of the guest to one place, for clients that are programs of their own.
+class Bridge
+{
+public:
+    Bridge(Harness& harness, std::string authority);
+    ~Bridge();
+    std::uint16_t port() const { return m_port; }
+
+private:
+    void carry(int fd);
+    Harness& m_harness;
+    std::string m_authority;
+    coldframe::UniqueFd m_listener;
+    std::uint16_t m_port = 0;
+    std::mutex m_mutex;
+    std::vector<int> m_open;
+    std::vector<std::thread> m_threads;
+    std::thread m_acceptor;
+};
 
 nlohmann::json policyJson(const std::string& mode, const std::vector<std::string>& allow, const std::vector<std::string>& deny = {},
                           bool canAsk = false);

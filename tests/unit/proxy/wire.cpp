@@ -206,7 +206,12 @@ bool Wire::startTls(const std::string& name, const std::string& caPem, const std
     if (!name.empty() && ::inet_pton(AF_INET, name.c_str(), &address) != 1) {
         SSL_ctrl(m_ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, const_cast<char*>(name.c_str()));
     }
-    const std::string protocols = std::string(1, static_cast<char>(alpn.size())) + alpn;
+    std::string protocols;
+    for (std::size_t at = 0; at <= alpn.size();) {
+        const std::size_t end = std::min(alpn.find(',', at), alpn.size());
+        protocols += static_cast<char>(end - at) + alpn.substr(at, end - at);
+        at = end + 1;
+    }
     SSL_set_alpn_protos(m_ssl, reinterpret_cast<const unsigned char*>(protocols.data()), static_cast<unsigned>(protocols.size()));
     if (SSL_connect(m_ssl) == 1) {
         return true;
@@ -217,9 +222,39 @@ bool Wire::startTls(const std::string& name, const std::string& caPem, const std
     return false;
 }
 
-bool Wire::acceptTls(const Certificate& certificate)
+namespace {
+
+/// The one protocol of this server, whatever else the client offers.
+int selectOnly(SSL*, const unsigned char** out, unsigned char* size, const unsigned char* offered, unsigned offeredSize, void* user)
+{
+    const std::string& only = *static_cast<std::string*>(user);
+    for (unsigned at = 0; at < offeredSize; at += 1u + offered[at]) {
+        if (std::string_view(reinterpret_cast<const char*>(offered + at + 1), offered[at]) == only) {
+            *out = offered + at + 1;
+            *size = offered[at];
+            return SSL_TLSEXT_ERR_OK;
+        }
+    }
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+} // namespace
+
+std::string Wire::alpn() const
+{
+    const unsigned char* text = nullptr;
+    unsigned size = 0;
+    SSL_get0_alpn_selected(m_ssl, &text, &size);
+    return text ? std::string(reinterpret_cast<const char*>(text), size) : std::string();
+}
+
+bool Wire::acceptTls(const Certificate& certificate, const std::string& alpn)
 {
     m_context = SSL_CTX_new(TLS_server_method());
+    m_alpn = alpn;
+    if (!alpn.empty()) {
+        SSL_CTX_set_alpn_select_cb(m_context, selectOnly, &m_alpn);
+    }
     const CertificatePtr own = certificateFrom(certificate.certificatePem);
     const KeyPtr key = keyFrom(certificate.keyPem);
     SSL_CTX_use_certificate(m_context, own.get());
