@@ -113,7 +113,8 @@ After HttpExchange::leakedKey(int tag)
 asio::awaitable<After> HttpExchange::sendResponse(ResponseHead response)
 {
     m_event.status = response.status;
-    const int headTag = m_core->injector.keyPatterns()->find(serialiseResponse(response, ResponseFraming{}));
+    const std::shared_ptr<const PatternSet> keys = m_core->injector.keyPatterns();
+    const int headTag = keys->isEmpty() ? -1 : keys->find(serialiseResponse(response, ResponseFraming{}));
     const std::string* encoding = response.headers.find("content-encoding");
     const std::string* messages = response.headers.find("grpc-encoding");
     m_compressed = (encoding && !equalsIgnoringCase(*encoding, "identity"))

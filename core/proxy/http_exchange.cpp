@@ -187,11 +187,12 @@ asio::awaitable<After> HttpExchange::failedWithUpload(HttpError error)
 
 asio::awaitable<bool> HttpExchange::sendRequest()
 {
-    RequestHead head = m_request;
     m_event.keyInjected.clear();
-    // The upstream leg is up and, being TLS, verified for this very name: only now is the key written.
-    const bool injected = !m_injection.service.empty() && m_server->isSecure()
-                          && m_core->injector.write(m_injection.service, head);
+    // The upstream leg is up and, being TLS, verified for this very name: only now is the key written, into a copy.
+    const bool mayInject = !m_injection.service.empty() && m_server->isSecure();
+    RequestHead withKey = mayInject ? m_request : RequestHead();
+    RequestHead& head = mayInject ? withKey : m_request;
+    const bool injected = mayInject && m_core->injector.write(m_injection.service, head);
     if (injected) {
         m_event.keyInjected = m_injection.service;
         head.headers.remove("grpc-accept-encoding"); // messages of the reply have to be readable here
