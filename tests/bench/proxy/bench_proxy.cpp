@@ -22,6 +22,7 @@ using Clock = std::chrono::steady_clock;
 using Open = std::function<std::unique_ptr<Wire>()>;
 
 constexpr std::size_t kBulk = 100u << 20;
+constexpr std::size_t kShortBulk = 10u << 20;
 const std::string kHost = "api.example.com";
 const std::string kGet = "GET /x HTTP/1.1\r\nHost: api.example.com\r\n\r\n";
 
@@ -78,14 +79,14 @@ double connections(const Open& open, const std::function<bool()>& more)
     return count;
 }
 
-double download(const Open& open)
+double download(const Open& open, std::size_t size)
 {
     const auto wire = open();
-    if (!wire || !wire->write("GET /bulk HTTP/1.1\r\nHost: api.example.com\r\n\r\n") || wire->readHead().empty()) {
+    if (!wire || !wire->write("GET /bulk-" + std::to_string(size) + " HTTP/1.1\r\nHost: api.example.com\r\n\r\n") || wire->readHead().empty()) {
         return -1;
     }
     std::size_t total = 0;
-    while (total < kBulk) {
+    while (total < size) {
         const std::string piece = wire->readSome();
         if (piece.empty()) {
             return -1;
@@ -124,11 +125,12 @@ void answer(Wire& wire, Origin&)
         if (head.empty()) {
             return;
         }
-        const bool isBulk = head.starts_with("GET /bulk");
+        const bool isBulk = head.starts_with("GET /bulk-");
+        const std::size_t size = isBulk ? std::stoul(head.substr(10)) : small.size();
         const std::string reply =
-            "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(isBulk ? kBulk : small.size()) + "\r\n\r\n";
+            "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n";
         wire.write(isBulk ? reply : reply + small);
-        for (std::size_t sent = 0; isBulk && sent < kBulk; sent += block.size()) {
+        for (std::size_t sent = 0; isBulk && sent < size; sent += block.size()) {
             wire.write(block);
         }
     }
@@ -153,7 +155,7 @@ Row run(const std::string& name, int pid, const Open& open, double seconds)
     row.bulk = measure(pid, 0, 1, [&](const auto&) {
         double total = 0;
         for (int i = 0; i < rounds && total >= 0; ++i) {
-            const double one = download(open);
+            const double one = download(open, seconds < 1 ? kShortBulk : kBulk);
             total = one < 0 ? -1 : total + one;
         }
         return total;
@@ -235,7 +237,7 @@ int main(int argc, char** argv)
         auto wire = fd ? std::make_unique<Wire>(std::move(fd)) : nullptr;
         return wire && wire->startTls(kHost, trusted) ? std::move(wire) : nullptr;
     };
-    std::printf("           keep-alive, 1 KiB     new TLS connection   100 MB, MB        median\n");
+    std::printf("           keep-alive, 1 KiB     new TLS connection   download, MB      median\n");
     std::printf("           1/s     1/s of CPU    1/s   1/s of CPU    1/s   1/s of CPU   us\n");
     const Row direct = run("direct", 0, [&] { return over(origin.port(), ca.certificatePem); }, seconds);
     const Row own = run("coldframe", harness.processId(), [&]() -> std::unique_ptr<Wire> {
