@@ -9,6 +9,7 @@
 #include "dial/router.h"
 #include "policy/address_class.h"
 #include "policy/pattern.h"
+#include "policy/policy_index.h"
 
 #include <asio/posix/stream_descriptor.hpp>
 #include <asio/steady_timer.hpp>
@@ -188,7 +189,9 @@ private:
         asio::error_code ignored;
         m_engine.close(ignored);
         if (m_policy) {
-            m_policy->canAsk = false;
+            policy::PolicySet alone = m_policy->set();
+            alone.canAsk = false;
+            m_policy = std::make_unique<policy::PolicyIndex>(std::move(alone));
         }
     }
 
@@ -203,7 +206,7 @@ private:
         }
         switch (message->type) {
         case EngineLine::Type::Policy:
-            m_policy = std::move(message->policy);
+            m_policy = std::make_unique<policy::PolicyIndex>(std::move(message->policy));
             if (!std::exchange(m_saidReady, true)) {
                 constexpr std::string_view kReady = "{\"type\":\"ready\"}\n";
                 (void)::send(m_engine.native_handle(), kReady.data(), kReady.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -284,7 +287,7 @@ private:
             return;
         }
         ++m_pending;
-        if (const policy::HostMapping* mapping = mappingFor(*destination)) {
+        if (const policy::HostMapping* mapping = m_policy->mappingFor(*destination)) {
             const auto address = policy::parseIp(mapping->address);
             connectChecked(*request, *destination, address ? std::vector{*address} : std::vector<IpAddress>());
         } else if (policy::isLoopbackName(destination->host)) {
@@ -310,11 +313,11 @@ private:
     /// Where addresses cannot be checked, somebody must have named the host.
     bool isNamed(const Destination& destination) const
     {
-        const Decision decision = policy::decide(*m_policy, destination, utcNow());
-        const auto rule = std::find_if(m_policy->rules.begin(), m_policy->rules.end(), [&](const policy::Rule& candidate) {
+        const Decision decision = m_policy->decide(destination, utcNow());
+        const auto rule = std::find_if(m_policy->set().rules.begin(), m_policy->set().rules.end(), [&](const policy::Rule& candidate) {
             return !decision.ruleId.empty() && candidate.id == decision.ruleId && candidate.action == policy::Action::Allow;
         });
-        if (rule == m_policy->rules.end()) {
+        if (rule == m_policy->set().rules.end()) {
             return false;
         }
         const auto pattern = policy::parse(rule->pattern);
@@ -327,7 +330,7 @@ private:
         Decision decision;
         decision.verdict = Verdict::Allow;
         if (const auto literal = policy::parseIp(destination.host)) {
-            decision = policy::checkAddress(*m_policy, destination, *literal, utcNow());
+            decision = m_policy->checkAddress(destination, *literal, utcNow());
             if (decision.verdict == Verdict::Allow) {
                 checkOwnAddress(decision, destination, *literal);
             }
@@ -380,22 +383,12 @@ private:
         destination.host = policy::normaliseHost(request.host).value_or(request.host);
         destination.port = request.port;
         destination.isLiteral = policy::parseIp(destination.host).has_value();
-        const Decision decision = policy::decide(*m_policy, destination, utcNow());
+        const Decision decision = m_policy->decide(destination, utcNow());
         if (decision.verdict != Verdict::Allow) {
             refuse(request, decision.reason, decision.ruleText);
             return std::nullopt;
         }
         return destination;
-    }
-
-    const policy::HostMapping* mappingFor(const Destination& destination) const
-    {
-        for (const policy::HostMapping& mapping : m_policy->hostMappings) {
-            if (mapping.name == destination.host && (mapping.port == 0 || mapping.port == destination.port)) {
-                return &mapping;
-            }
-        }
-        return nullptr;
     }
 
     void resolve(const Request& request, const Destination& destination)
@@ -435,7 +428,7 @@ private:
     void checkOwnAddress(Decision& decision, const Destination& destination, const IpAddress& address) const
     {
         if (policy::isLoopback(address) || !isOwnAddress(address)
-            || isNamedByRule(*m_policy, address, destination.port, utcNow())) {
+            || isNamedByRule(m_policy->set(), address, destination.port, utcNow())) {
             return;
         }
         decision.verdict = Verdict::Deny;
@@ -448,12 +441,12 @@ private:
 
     void connectChecked(const Request& request, const Destination& destination, const std::vector<IpAddress>& addresses)
     {
-        const policy::HostMapping* mapping = mappingFor(destination);
+        const policy::HostMapping* mapping = m_policy->mappingFor(destination);
         std::vector<Target> targets;
         Decision denial;
         denial.reason = "The name " + destination.host + " has no usable address.";
         for (const IpAddress& address : addresses) {
-            Decision decision = policy::checkAddress(*m_policy, destination, address, utcNow());
+            Decision decision = m_policy->checkAddress(destination, address, utcNow());
             if (decision.verdict == Verdict::Allow && !mapping) {
                 checkOwnAddress(decision, destination, address);
             }
@@ -472,6 +465,9 @@ private:
         connectAny(m_io, std::move(targets), m_limits.connectTimeout, m_limits.nextAddressAfter,
                    [self = shared_from_this(), request, destination](Result<UniqueFd> socket, const Target& target) {
                        --self->m_pending;
+                       if (socket && !self->isStillAllowed(request, destination, target)) {
+                           return;
+                       }
                        if (!socket) {
                            self->refuse(request, destination.host + ":" + std::to_string(destination.port) + ": "
                                                      + socket.error().message, "");
@@ -479,6 +475,20 @@ private:
                        }
                        self->reply(makeReply(request, true, formatTarget(target), "", ""), std::move(*socket));
                    });
+    }
+
+    /// Rules may have changed while it was being connected to; refuses by itself then.
+    bool isStillAllowed(const Request& request, const Destination& destination, const Target& target)
+    {
+        readEngine();
+        if (!allowed(request)) {
+            return false;
+        }
+        const Decision decision = m_policy->checkAddress(destination, target.address, utcNow());
+        if (decision.verdict != Verdict::Allow) {
+            refuse(request, decision.reason, decision.ruleText);
+        }
+        return decision.verdict == Verdict::Allow;
     }
 
     // --- answers
@@ -556,7 +566,7 @@ private:
     DialLimits m_limits;
     RateCap m_rate;
     std::function<void()> m_finished;
-    std::optional<policy::PolicySet> m_policy;
+    std::unique_ptr<const policy::PolicyIndex> m_policy;
     std::string m_engineText;
     std::deque<std::pair<std::string, UniqueFd>> m_replies;
     std::size_t m_pending = 0;

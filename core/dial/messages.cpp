@@ -2,6 +2,7 @@
 #include "dial/messages.h"
 
 #include "base/secret.h"
+#include "policy/policy_json.h"
 
 #include <nlohmann/json.hpp>
 
@@ -15,8 +16,7 @@ constexpr std::size_t kMaxId = 64;
 
 Json parseObject(std::string_view text)
 {
-    const Json::parser_callback_t limitDepth = [](int depth, Json::parse_event_t, Json&) { return depth < 10; };
-    return Json::parse(text, limitDepth, false);
+    return policy::isNestedDeeper(text, 10) ? Json() : Json::parse(text, nullptr, false);
 }
 
 } // namespace
@@ -86,7 +86,7 @@ Result<EngineLine> parseEngineLine(std::string_view line)
         return fail(ErrorCode::Protocol, "The engine sent a message without a policy.");
     }
     result.type = EngineLine::Type::Policy;
-    COLDFRAME_TRY(result.policy, policy::policyFromJson(policyJson->dump()));
+    COLDFRAME_TRY(result.policy, policy::policyFromParsed(*policyJson));
     return result;
 }
 

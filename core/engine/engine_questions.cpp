@@ -47,7 +47,7 @@ Result<void> Engine::addRules(const Question& question, const engine::Answer& an
         rule.id = randomHex(4);
         rule.action = answer.allow ? policy::Action::Allow : policy::Action::Deny;
         COLDFRAME_TRY(rule.pattern, policy::parsePattern(pattern));
-        rule.origin = "answer";
+        rule.origin = policy::kAnswerOrigin;
         if (isOnce) {
             rule.expiry = utcNow() + kOnceLasts;
         }

@@ -73,7 +73,12 @@ struct Decision
     /// Rules with a method or path speak about this host and the request is not known yet: the connection may
     /// open, but it must be HTTP and each request has to be decided again. Never tunnel it uninspected.
     bool needsRequest = false;
+    /// Allowed by the answer to a question, for once: its rule ends then, but not what it opened.
+    std::optional<UtcTime> onceUntil;
 };
+
+/// The origin of rules that an answer to a question made. With an expiry: for once.
+inline constexpr std::string_view kAnswerOrigin = "answer";
 
 /// Normalises a host: lower case, one trailing dot removed, IDNA A-labels required, length limits of RFC 1035;
 /// odd IPv4 spellings (octal, hex, short), zone ids, userinfo, empty labels are InvalidArgument.
@@ -98,6 +103,10 @@ std::string formatIp(const IpAddress& address);
 /// within the special range, so 0.0.0.0/0 does not open private addresses; a metadata address must be named
 /// itself. NAT64 of a public IPv4 (RFC 6052) passes; documentation ranges are not special. Pure.
 Decision checkAddress(const PolicySet& policy, const Destination& destination, const IpAddress& address, UtcTime now);
+
+/// Every rule in force that speaks about this destination, whatever it says and whatever decides in the end: to explain a decision.
+/// One with a method or path counts as long as the request is not known.
+std::vector<Rule> rulesAbout(const PolicySet& policy, const Destination& destination, UtcTime now);
 
 /// --network-allow, --network-deny, --policy as in DESIGN §7 → mode and rules (scope Sandbox, origin "flag").
 struct PolicyFlags

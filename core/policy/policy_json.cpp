@@ -51,16 +51,17 @@ Result<std::uint16_t> port(const Json& json, const char* field)
     return static_cast<std::uint16_t>(found->get<std::uint64_t>());
 }
 
-Result<Json> array(const Json& json, const char* field, std::size_t maxSize)
+Result<const Json*> array(const Json& json, const char* field, std::size_t maxSize)
 {
+    static const Json kNone = Json::array();
     const auto found = json.find(field);
     if (found == json.end()) {
-        return Json::array();
+        return &kNone;
     }
     if (!found->is_array() || found->size() > maxSize) {
         return badField(field, "must be a list of at most " + std::to_string(maxSize) + " entries");
     }
-    return *found;
+    return &*found;
 }
 
 Result<Scope> scopeFromName(std::string_view name)
@@ -165,14 +166,42 @@ std::string toJson(const PolicySet& policy)
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
+bool isNestedDeeper(std::string_view json, int levels)
+{
+    int depth = 0;
+    bool isText = false;
+    for (std::size_t i = 0; i < json.size(); ++i) {
+        const char c = json[i];
+        if (isText) {
+            i += c == '\\' ? 1 : 0;
+            isText = c != '"';
+        } else if (c == '"') {
+            isText = true;
+        } else if (c == '{' || c == '[') {
+            if (++depth > levels) {
+                return true;
+            }
+        } else if (c == '}' || c == ']') {
+            --depth;
+        }
+    }
+    return false;
+}
+
 Result<PolicySet> policyFromJson(std::string_view json)
 {
     if (json.size() > kMaxJson) {
         return fail(ErrorCode::InvalidArgument, "The network policy is larger than 8 MiB.");
     }
     // A policy is four levels deep; refusing depth early keeps hostile text cheap.
-    const Json::parser_callback_t limitDepth = [](int depth, Json::parse_event_t, Json&) { return depth < 8; };
-    const Json parsed = Json::parse(json, limitDepth, false);
+    if (isNestedDeeper(json, 8)) {
+        return fail(ErrorCode::InvalidArgument, "The network policy is not a JSON object.");
+    }
+    return policyFromParsed(Json::parse(json, nullptr, false));
+}
+
+Result<PolicySet> policyFromParsed(const Json& parsed)
+{
     if (!parsed.is_object()) {
         return fail(ErrorCode::InvalidArgument, "The network policy is not a JSON object.");
     }
@@ -193,18 +222,18 @@ Result<PolicySet> policyFromJson(std::string_view json)
         }
         policy.canAsk = canAsk->get<bool>();
     }
-    COLDFRAME_TRY(const Json rules, array(parsed, "rules", kMaxRules));
-    for (const Json& entry : rules) {
+    COLDFRAME_TRY(const Json* const rules, array(parsed, "rules", kMaxRules));
+    for (const Json& entry : *rules) {
         COLDFRAME_TRY(Rule rule, ruleFromJson(entry));
         policy.rules.push_back(std::move(rule));
     }
-    COLDFRAME_TRY(const Json mappings, array(parsed, "hostMappings", kMaxMappings));
-    for (const Json& entry : mappings) {
+    COLDFRAME_TRY(const Json* const mappings, array(parsed, "hostMappings", kMaxMappings));
+    for (const Json& entry : *mappings) {
         COLDFRAME_TRY(HostMapping mapping, mappingFromJson(entry));
         policy.hostMappings.push_back(std::move(mapping));
     }
-    COLDFRAME_TRY(const Json bypassHosts, array(parsed, "bypassHosts", kMaxBypassHosts));
-    for (const Json& entry : bypassHosts) {
+    COLDFRAME_TRY(const Json* const bypassHosts, array(parsed, "bypassHosts", kMaxBypassHosts));
+    for (const Json& entry : *bypassHosts) {
         if (!entry.is_string()) {
             return badField("bypassHosts", "must hold texts");
         }

@@ -15,4 +15,11 @@ nlohmann::json ruleToJson(const Rule& rule);
 /// action and pattern must be there.
 Result<Rule> ruleFromJson(const nlohmann::json& json);
 
+/// Whether objects and lists lie in one another deeper than that. Looked at before parsing: the parser's own way of refusing depth
+/// takes time by the square of a list's length.
+bool isNestedDeeper(std::string_view json, int levels);
+
+/// As policyFromJson() of the text, where it is parsed already (depth and size bounded by who did).
+Result<PolicySet> policyFromParsed(const nlohmann::json& json);
+
 } // namespace coldframe::policy

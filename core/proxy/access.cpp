@@ -3,11 +3,7 @@
 #include "base/random.h"
 #include "proxy/proxy_core.h"
 
-#include <algorithm>
-
 namespace coldframe::proxy {
-
-namespace {
 
 policy::Destination destinationOf(const Identity& identity)
 {
@@ -18,65 +14,33 @@ policy::Destination destinationOf(const Identity& identity)
     return destination;
 }
 
-/// "host:port", "[v6]:port" and "v4/n:port", but not a bare IPv6 address.
-bool hasPort(std::string_view pattern)
+void usePolicy(ProxyCore& core, std::shared_ptr<const policy::PolicyIndex> policy)
 {
-    const std::size_t colon = pattern.rfind(':');
-    if (colon == std::string_view::npos || colon + 1 == pattern.size()) {
-        return false;
+    constexpr std::chrono::milliseconds kAtLeast{1};
+    constexpr std::chrono::milliseconds kAtMost{60'000}; // the clock may be set meanwhile
+    core.policy = std::move(policy);
+    core.pool.clear(); // connections made under the old rules are not reused
+    core.http2.clear();
+    const UtcTime now = utcNow();
+    core.open.review(*core.policy, now);
+    if (const auto next = core.policy->nextExpiry(now)) {
+        const auto left = *next - now > kAtMost ? kAtMost : std::chrono::ceil<std::chrono::milliseconds>(*next - now);
+        core.expiry.arm(std::max(left, kAtLeast), [&core] { usePolicy(core, core.policy); });
+    } else {
+        core.expiry.disarm();
     }
-    const std::string_view port = pattern.substr(colon + 1);
-    const std::string_view before = pattern.substr(0, colon);
-    const bool digits = std::all_of(port.begin(), port.end(), [](char c) { return c >= '0' && c <= '9'; });
-    return digits && (before.find(':') == std::string_view::npos || before.starts_with('['));
 }
 
-} // namespace
-
-bool isAllowedByPortRule(const policy::PolicySet& policy, const Identity& identity)
+std::shared_ptr<OpenConnection> watchConnection(ProxyCore& core, const Tunnel& tunnel, Grant grant, std::function<void()> cut)
 {
-    policy::PolicySet strict = policy;
-    strict.mode = policy::Mode::Locked;
-    // A raw stream has no method or path, so a rule that depends on them neither opens it nor may be evaded by it: an allow
-    // rule of that kind goes, a deny rule loses its condition.
-    std::erase_if(strict.rules, [](const policy::Rule& rule) {
-        return rule.action == policy::Action::Allow
-               && (!hasPort(rule.pattern) || !rule.method.empty() || !rule.path.empty());
-    });
-    for (policy::Rule& rule : strict.rules) {
-        rule.method.clear();
-        rule.path.clear();
-    }
-    return policy::decide(strict, destinationOf(identity), utcNow()).verdict == policy::Verdict::Allow;
-}
-
-bool isBypassHost(const policy::PolicySet& policy, const Identity& identity)
-{
-    if (policy.bypassHosts.empty()) {
-        return false;
-    }
-    policy::PolicySet listed;
-    listed.mode = policy::Mode::Locked;
-    for (const std::string& pattern : policy.bypassHosts) {
-        policy::Rule rule;
-        rule.id = "bypass";
-        rule.action = policy::Action::Allow;
-        rule.pattern = pattern;
-        listed.rules.push_back(std::move(rule));
-    }
-    if (policy::decide(listed, destinationOf(identity), utcNow()).verdict != policy::Verdict::Allow) {
-        return false;
-    }
-    // Rules with conditions on requests can only be kept where requests are seen.
-    policy::PolicySet unconditional = policy;
-    std::erase_if(unconditional.rules, [](const policy::Rule& rule) {
-        return rule.action == policy::Action::Allow && (!rule.method.empty() || !rule.path.empty());
-    });
-    for (policy::Rule& rule : unconditional.rules) {
-        rule.method.clear();
-        rule.path.clear();
-    }
-    return policy::decide(unconditional, destinationOf(identity), utcNow()).verdict != policy::Verdict::Deny;
+    std::string method = std::move(grant.destination.method);
+    std::string path = std::move(grant.destination.path);
+    grant.destination = destinationOf(tunnel.identity);
+    grant.destination.method = std::move(method);
+    grant.destination.path = std::move(path);
+    grant.byUser = tunnel.allowedByUser;
+    grant.once = tunnel.once;
+    return core.open.add(std::move(grant), *core.policy, utcNow(), std::move(cut));
 }
 
 asio::awaitable<Access> authorise(ProxyCorePtr core, std::shared_ptr<Tunnel> tunnel, std::string method, std::string path,
@@ -85,7 +49,7 @@ asio::awaitable<Access> authorise(ProxyCorePtr core, std::shared_ptr<Tunnel> tun
     policy::Destination destination = destinationOf(tunnel->identity);
     destination.method = method;
     destination.path = path;
-    const policy::Decision decision = policy::decide(*core->policy, destination, utcNow());
+    const policy::Decision decision = core->policy->decide(destination, utcNow());
     Access access;
     access.rule = decision.ruleText;
     access.reason = decision.reason;
@@ -97,10 +61,13 @@ asio::awaitable<Access> authorise(ProxyCorePtr core, std::shared_ptr<Tunnel> tun
         access.reason = "TLS to a bare address needs a rule that names the address.";
         co_return access;
     }
+    if (access.allowed) {
+        tunnel->once = decision.onceUntil;
+    }
     if (decision.verdict != policy::Verdict::Ask) {
         co_return access;
     }
-    if (tunnel->allowedByUser) {
+    if (tunnel->once && utcNow() >= *tunnel->once) {
         access.allowed = true;
         access.reason = "Allowed by the user for this connection.";
         co_return access;
@@ -117,10 +84,11 @@ asio::awaitable<Access> authorise(ProxyCorePtr core, std::shared_ptr<Tunnel> tun
     question.reason = decision.reason;
     const bool yes = co_await core->engine->ask(std::move(question), core->sandbox);
     tunnel->allowedByUser = yes;
+    tunnel->once = yes ? std::optional(UtcTime::min()) : std::nullopt;
     access.allowed = yes;
     access.reason = yes ? "Allowed by the user." : "The user was asked and did not allow it.";
     // The answer may have come with a new rule, and a rule made meanwhile may deny: deny wins.
-    const policy::Decision again = policy::decide(*core->policy, destination, utcNow());
+    const policy::Decision again = core->policy->decide(destination, utcNow());
     if (again.verdict == policy::Verdict::Deny) {
         access.allowed = false;
         access.rule = again.ruleText;
@@ -128,6 +96,7 @@ asio::awaitable<Access> authorise(ProxyCorePtr core, std::shared_ptr<Tunnel> tun
     } else if (again.verdict == policy::Verdict::Allow) {
         access.allowed = true;
         access.rule = again.ruleText;
+        tunnel->once = again.onceUntil;
     }
     co_return access;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/engine_protocol.h"
 
+#include "policy/policy_json.h"
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
@@ -32,7 +34,7 @@ Result<Setup> readSetup(Json& json)
     setup.caCertificatePem = json.at("caCertificatePem").get<std::string>();
     setup.caKeyPem = json.at("caKeyPem").get<std::string>();
     wipe(json["caKeyPem"].get_ref<std::string&>());
-    COLDFRAME_TRY(setup.policy, policy::policyFromJson(json.at("policy").dump()));
+    COLDFRAME_TRY(setup.policy, policy::policyFromParsed(json.at("policy")));
     if (json.contains("upstreamCaPem")) {
         setup.trustedPems = json.at("upstreamCaPem").get<std::vector<std::string>>();
     }
@@ -143,7 +145,7 @@ Result<std::optional<EngineMessage>> EngineDecoder::nextLine()
             message.setup = std::move(setup);
         } else if (type == "policy") {
             message.type = EngineMessage::Type::Policy;
-            COLDFRAME_TRY(policy::PolicySet set, policy::policyFromJson(json.at("policy").dump()));
+            COLDFRAME_TRY(policy::PolicySet set, policy::policyFromParsed(json.at("policy")));
             message.policy = std::move(set);
         } else if (type == "services") {
             message.type = EngineMessage::Type::Services;

@@ -138,8 +138,8 @@ asio::awaitable<After> HttpExchange::sendResponse(ResponseHead response)
     }
     m_event.bytesIn += m_client->written();
     m_event.bytesOut += m_server->written();
-    m_server->release(after != After::Aborted && uploaded);
-    m_core->report(m_event);
+    m_server->release(after != After::Aborted && uploaded && !m_open->isCut());
+    report();
     co_return after;
 }
 
@@ -212,7 +212,7 @@ asio::awaitable<After> HttpExchange::switchProtocols(ResponseHead response)
         m_event.verdict = "error";
         m_event.reason = m_event.reason.empty() || compressed ? "The server switched protocols in a way that cannot be checked."
                                                               : m_event.reason;
-        m_core->report(m_event);
+        report();
         co_return after;
     }
     m_client->putHead(response, false, m_upgrade);
@@ -221,7 +221,7 @@ asio::awaitable<After> HttpExchange::switchProtocols(ResponseHead response)
     m_event.bytesOut += m_server->written();
     if (!written) {
         m_server->abort();
-        m_core->report(m_event);
+        report();
         co_return After::Aborted;
     }
     m_watchdog.disarm();
@@ -245,8 +245,8 @@ asio::awaitable<After> HttpExchange::switchProtocols(ResponseHead response)
         m_event.reason = result.idle ? "Nothing moved for too long." : "What came was no WebSocket.";
     }
     m_server->abort();
-    m_core->report(m_event);
-    const bool cut = result.keyTag >= 0 || result.sentinelTag >= 0 || result.idle || result.broken;
+    report();
+    const bool cut = result.keyTag >= 0 || result.sentinelTag >= 0 || result.idle || result.broken || m_open->isCut();
     co_return cut ? After::Aborted : After::Close;
 }
 

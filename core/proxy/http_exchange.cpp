@@ -54,7 +54,7 @@ asio::awaitable<After> HttpExchange::refuse(int status, std::string rule, std::s
     m_client->putReply(reply);
     const bool written = co_await m_client->flush(true);
     m_event.bytesIn = m_client->written();
-    m_core->report(m_event);
+    report();
     if (!written) {
         co_return After::Aborted;
     }
@@ -125,10 +125,17 @@ asio::awaitable<After> HttpExchange::forward()
         m_server = *opened;
         m_event.address = m_server->address();
         const ServerLegPtr server = m_server;
-        m_watchdog.arm(m_core->limits.idleStream, [client, server] {
+        const std::function<void()> abortBoth = [client, server] {
             client->abort();
             server->abort();
-        });
+        };
+        m_watchdog.arm(m_core->limits.idleStream, abortBoth);
+        Grant grant;
+        grant.address = m_server->address();
+        grant.isTls = m_secure;
+        grant.destination.method = m_request.method;
+        grant.destination.path = m_target.path;
+        m_open = watchConnection(*m_core, *m_tunnel, std::move(grant), abortBoth);
         client->onGone([server] { server->abort(); });
         const bool sent = !client->isGone() && co_await sendRequest();
         HttpResult<ResponseHead> response =
@@ -145,7 +152,7 @@ asio::awaitable<After> HttpExchange::forward()
         client->onGone(nullptr);
         const bool isSafe =
             m_request.method == "GET" || m_request.method == "HEAD" || m_request.method == "OPTIONS";
-        const bool again = !hasBody && attempt == 0 && !m_watchdog.hasFired() && !client->isGone()
+        const bool again = !hasBody && attempt == 0 && !m_watchdog.hasFired() && !client->isGone() && !m_open->isCut()
                            && m_server->mayRepeat(isSafe);
         m_event.bytesOut += m_server->written();
         m_server->abort();
@@ -155,13 +162,23 @@ asio::awaitable<After> HttpExchange::forward()
     }
 }
 
+/// The line of the log; of one that was cut it says so.
+void HttpExchange::report()
+{
+    if (m_open) {
+        m_core->report(m_event, *m_open);
+    } else {
+        m_core->report(m_event);
+    }
+}
+
 asio::awaitable<After> HttpExchange::failedWithUpload(HttpError error)
 {
-    if (m_client->isGone()) {
+    if (m_client->isGone() || m_open->isCut()) {
         co_await waitForUpload();
         m_event.verdict = "error";
         m_event.reason = "The client gave the request up.";
-        m_core->report(m_event);
+        report();
         co_return After::Aborted;
     }
     const std::shared_ptr<Upload> upload = m_upload;

@@ -32,6 +32,7 @@ private:
     asio::awaitable<After> failedWithUpload(HttpError error);
     asio::awaitable<bool> waitForUpload();
     After leakedKey(int tag);
+    void report();
     static asio::awaitable<void> upload(std::shared_ptr<Upload> upload);
 
     ProxyCorePtr m_core;
@@ -46,6 +47,7 @@ private:
     Injection m_injection;
     ConnectionEvent m_event;
     ServerLegPtr m_server;
+    std::shared_ptr<OpenConnection> m_open; ///< from the server's being there on
     std::shared_ptr<Upload> m_upload; ///< null without a body
     std::string m_upgrade;            ///< "websocket" or empty
     bool m_keepAlive = false;

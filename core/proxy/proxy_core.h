@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "policy/policy.h"
+#include "policy/policy_index.h"
 #include "proxy/buffered_reader.h"
 #include "proxy/dial_link.h"
 #include "proxy/engine_link.h"
@@ -9,6 +9,7 @@
 #include "proxy/injector.h"
 #include "proxy/leaf_authority.h"
 #include "proxy/limits.h"
+#include "proxy/open_connections.h"
 #include "proxy/tls_stream.h"
 #include "proxy/upstream_pool.h"
 
@@ -22,12 +23,15 @@ namespace coldframe::proxy {
 /// What all connections of one sandbox share. One thread.
 struct ProxyCore
 {
-    ProxyCore(asio::io_context& context, Limits bounds) : io(context), limits(bounds), pool(context, bounds), http2(context) {}
+    ProxyCore(asio::io_context& context, Limits bounds)
+        : io(context), limits(bounds), pool(context, bounds), http2(context), expiry(context)
+    {
+    }
 
     asio::io_context& io;
     Limits limits;
     std::string sandbox;
-    std::shared_ptr<const policy::PolicySet> policy; ///< null before setup
+    std::shared_ptr<const policy::PolicyIndex> policy; ///< null before setup
     Injector injector;
     std::optional<LeafAuthority> leaves;
     std::optional<UpstreamTls> upstreamTls;
@@ -35,11 +39,18 @@ struct ProxyCore
     std::unique_ptr<DialLink> dialler;
     UpstreamPool pool;
     Http2Pool http2;
+    OpenConnections open;
+    Watchdog expiry; ///< until the next rule ends by itself
     std::size_t connections = 0;
     std::size_t streams = 0; ///< HTTP/2 requests being served
     bool stopping = false;
 
     void report(const ConnectionEvent& event) { engine->send(encodeConnection(event, sandbox)); }
+    void report(ConnectionEvent event, const OpenConnection& connection)
+    {
+        connection.amend(event);
+        report(event);
+    }
     void alert(std::string_view code, const Identity& identity, const std::string& service, std::string_view text)
     {
         engine->send(encodeAlert(sandbox, code, identity, service, text));
@@ -51,7 +62,9 @@ using ProxyCorePtr = std::shared_ptr<ProxyCore>;
 struct Tunnel
 {
     Identity identity;
-    bool allowedByUser = false; ///< the user said yes to this connection; further questions on it are answered by that
+    bool allowedByUser = false; ///< the user said yes to this connection
+    /// By an answer for once, whose rule ends then: from there on further questions on this connection are answered by it.
+    std::optional<UtcTime> once;
 };
 
 /// What became of the question whether something may go on.
@@ -66,10 +79,13 @@ struct Access
 asio::awaitable<Access> authorise(ProxyCorePtr core, std::shared_ptr<Tunnel> tunnel, std::string method, std::string path,
                                   std::string protocol);
 
-/// Whether a rule with an explicit port allows this destination whatever is spoken: what raw TCP needs.
-bool isAllowedByPortRule(const policy::PolicySet& policy, const Identity& identity);
-/// Whether the destination is one of those tunnelled uninspected.
-bool isBypassHost(const policy::PolicySet& policy, const Identity& identity);
+policy::Destination destinationOf(const Identity& identity);
+
+/// Puts a policy in force: connections that it denies are closed, those kept for later use too, and again whenever a rule of it expires.
+void usePolicy(ProxyCore& core, std::shared_ptr<const policy::PolicyIndex> policy);
+
+/// To be called with each connection to a server before bytes go over it, and held while they do. It may be cut at once.
+std::shared_ptr<OpenConnection> watchConnection(ProxyCore& core, const Tunnel& tunnel, Grant grant, std::function<void()> cut);
 
 /// The event every log line of this tunnel starts from.
 ConnectionEvent eventFor(const Tunnel& tunnel, std::string_view protocol);

@@ -38,6 +38,7 @@ struct ProxyServer::State
         logInfo(kCategory, why);
         core->pool.clear();
         core->http2.clear();
+        core->expiry.disarm();
         if (port) {
             port->close();
         }
@@ -97,12 +98,12 @@ template <typename State> Result<void> setUp(const std::shared_ptr<State>& state
     core.leaves.emplace(std::move(leaves));
     core.upstreamTls.emplace(std::move(upstream));
     core.sandbox = setup.sandbox;
-    core.policy = std::make_shared<policy::PolicySet>(std::move(setup.policy));
+    usePolicy(core, std::make_shared<policy::PolicyIndex>(std::move(setup.policy)));
     core.injector.setServices(std::move(setup.services));
     const std::weak_ptr<ProxyCore> weak = state->core;
     core.engine->allowAdoption(setup.cookie, setup.sandbox, [weak] {
         const ProxyCorePtr strong = weak.lock();
-        return strong ? strong->policy->version : std::uint64_t{0};
+        return strong ? strong->policy->set().version : std::uint64_t{0};
     });
     // Everything that needs descriptors of its own is made before the filter closes.
     state->port = channel::makeConnection(*state->io, state->net.release(),
@@ -134,9 +135,7 @@ template <typename State> void onMessage(const std::shared_ptr<State>& state, En
         asio::co_spawn(*state->io, servePort(state), asio::detached);
         break;
     case EngineMessage::Type::Policy:
-        core.policy = std::make_shared<policy::PolicySet>(std::move(*message.policy));
-        core.pool.clear(); // connections made under the old rules are not reused
-        core.http2.clear();
+        usePolicy(core, std::make_shared<policy::PolicyIndex>(std::move(*message.policy)));
         break;
     case EngineMessage::Type::Services:
         core.injector.setServices(std::move(message.services));

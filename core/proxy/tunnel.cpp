@@ -57,8 +57,18 @@ struct ConnectionCount
 };
 
 asio::awaitable<void> rawTunnel(ProxyCorePtr core, std::shared_ptr<Tunnel> tunnel, BufferedReaderPtr client,
-                                Upstream upstream, ConnectionEvent event, PendingReadPtr clientRead = nullptr)
+                                Upstream upstream, ConnectionEvent event, Grant::As as, PendingReadPtr clientRead = nullptr)
 {
+    const ByteStreamPtr here = client->stream();
+    const ByteStreamPtr there = upstream.reader->stream();
+    Grant grant;
+    grant.as = as;
+    grant.address = upstream.address;
+    std::function<void()> cut = [here, there] {
+        here->abort();
+        there->abort();
+    };
+    const std::shared_ptr<OpenConnection> open = watchConnection(*core, *tunnel, std::move(grant), std::move(cut));
     RelayOptions options;
     options.clientRead = std::move(clientRead);
     options.idle = core->limits.idleStream;
@@ -75,9 +85,9 @@ asio::awaitable<void> rawTunnel(ProxyCorePtr core, std::shared_ptr<Tunnel> tunne
     } else if (result.idle) {
         event.reason = "Nothing moved for too long.";
     }
-    core->report(event);
+    core->report(event, *open);
     upstream.reader->stream()->abort();
-    if (result.sentinelTag < 0 && !result.idle) {
+    if (result.sentinelTag < 0 && !result.idle && !open->isCut()) {
         co_await lingeringClose(core->io, client->stream());
     }
 }
@@ -111,7 +121,7 @@ asio::awaitable<std::optional<Upstream>> dialRaw(ProxyCorePtr core, std::shared_
 asio::awaitable<Access> authoriseRaw(ProxyCorePtr core, std::shared_ptr<Tunnel> tunnel)
 {
     Access access = co_await authorise(core, tunnel, std::string(), std::string(), std::string("tcp"));
-    if (access.allowed && !tunnel->allowedByUser && !isAllowedByPortRule(*core->policy, tunnel->identity)) {
+    if (access.allowed && !tunnel->allowedByUser && !core->policy->allowsRawStream(destinationOf(tunnel->identity), utcNow())) {
         access.allowed = false;
         access.rule = "raw TCP";
         access.reason = "This is neither HTTP nor TLS; that needs a rule for " + tunnel->identity.host + ":"
@@ -132,7 +142,7 @@ asio::awaitable<void> serveOther(ProxyCorePtr core, std::shared_ptr<Tunnel> tunn
     }
     auto upstream = co_await dialRaw(core, tunnel, client->stream(), event);
     if (upstream) {
-        co_await rawTunnel(core, tunnel, client, std::move(*upstream), event);
+        co_await rawTunnel(core, tunnel, client, std::move(*upstream), event, Grant::As::RawStream);
     }
 }
 
@@ -173,7 +183,7 @@ asio::awaitable<void> serveTls(ProxyCorePtr core, std::shared_ptr<Tunnel> tunnel
             certificateName = *name; // so that the client can read the refusal; nothing else happens on it
         }
     }
-    if (refusal.empty() && isBypassHost(*core->policy, identity)) {
+    if (refusal.empty() && core->policy->isBypassed(destinationOf(identity), utcNow())) {
         watchdog.disarm();
         const Access access = co_await authorise(core, tunnel, std::string(), std::string(), std::string("https"));
         event.rule = access.rule;
@@ -184,7 +194,7 @@ asio::awaitable<void> serveTls(ProxyCorePtr core, std::shared_ptr<Tunnel> tunnel
         }
         auto upstream = co_await dialRaw(core, tunnel, stream, event);
         if (upstream) {
-            co_await rawTunnel(core, tunnel, client, std::move(*upstream), event);
+            co_await rawTunnel(core, tunnel, client, std::move(*upstream), event, Grant::As::Bypass);
         }
         co_return;
     }
@@ -256,7 +266,7 @@ asio::awaitable<Silent> serveQuietClient(ProxyCorePtr core, std::shared_ptr<Tunn
     }
     watchdog.disarm();
     if (serverRead->hasBytes()) {
-        co_await rawTunnel(core, tunnel, client, std::move(*upstream), event, clientRead);
+        co_await rawTunnel(core, tunnel, client, std::move(*upstream), event, Grant::As::RawStream, clientRead);
         co_return Silent::Over;
     }
     upstream->reader->stream()->abort();
@@ -277,17 +287,14 @@ asio::awaitable<Silent> serveQuietClient(ProxyCorePtr core, std::shared_ptr<Tunn
 /// ports nobody is asked about silence; there it is a slow client.
 bool mayBeRaw(const ProxyCore& core, const Tunnel& tunnel)
 {
-    if (isAllowedByPortRule(*core.policy, tunnel.identity)) {
+    const policy::Destination destination = destinationOf(tunnel.identity);
+    if (core.policy->allowsRawStream(destination, utcNow())) {
         return true;
     }
     if (tunnel.identity.port == 443 || tunnel.identity.port == 80) {
         return false;
     }
-    policy::Destination destination;
-    destination.host = tunnel.identity.host;
-    destination.port = tunnel.identity.port;
-    destination.isLiteral = tunnel.identity.isLiteral;
-    return policy::decide(*core.policy, destination, utcNow()).verdict == policy::Verdict::Ask;
+    return core.policy->decide(destination, utcNow()).verdict == policy::Verdict::Ask;
 }
 
 asio::awaitable<void> serveConnect(ProxyCorePtr core, std::shared_ptr<Tunnel> tunnel, ByteStreamPtr stream)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policy/path_glob.h"
 #include "policy/policy.h"
+#include "policy/policy_index.h"
 
 #include <cstdint>
 #include <cstdlib>
@@ -61,8 +62,13 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
         destination.host = "api.example.com";
         destination.method = "GET";
         destination.path = "/v1/x";
-        (void)decide(*policy, destination, UtcTime());
-        (void)checkAddress(*policy, destination, IpAddress{}, UtcTime());
+        // Whatever the rules are, the index says what the list says.
+        const PolicyIndex index(*policy);
+        const Decision decision = decide(*policy, destination, UtcTime());
+        const Decision indexed = index.decide(destination, UtcTime());
+        require(decision.verdict == indexed.verdict && decision.reason == indexed.reason);
+        require(checkAddress(*policy, destination, IpAddress{}, UtcTime()).reason
+                == index.checkAddress(destination, IpAddress{}, UtcTime()).reason);
     }
     return 0;
 }

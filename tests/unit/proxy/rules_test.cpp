@@ -394,18 +394,24 @@ private slots:
     void rawTcpNeedsARuleWithAPort()
     {
         const Identity ssh = identityOf("git.example.com", 22);
-        QVERIFY(isAllowedByPortRule(lockedPolicy({"git.example.com:22"}), ssh));
-        QVERIFY(!isAllowedByPortRule(lockedPolicy({"git.example.com"}), ssh));
-        QVERIFY(!isAllowedByPortRule(lockedPolicy({"git.example.com:23"}), ssh));
+        const auto isRaw = [&ssh](policy::PolicySet set) {
+            return policy::PolicyIndex(std::move(set)).allowsRawStream(destinationOf(ssh), utcNow());
+        };
+        QVERIFY(isRaw(lockedPolicy({"git.example.com:22"})));
+        QVERIFY(!isRaw(lockedPolicy({"git.example.com"})));
+        QVERIFY(!isRaw(lockedPolicy({"git.example.com:23"})));
         policy::PolicySet open;
         open.mode = policy::Mode::Open;
-        QVERIFY(!isAllowedByPortRule(open, ssh));
+        QVERIFY(!isRaw(open));
+        const auto isBypassed = [](policy::PolicySet set, const char* host) {
+            return policy::PolicyIndex(std::move(set)).isBypassed(destinationOf(identityOf(host)), utcNow());
+        };
         policy::PolicySet bypass = lockedPolicy({"a.example.com"});
         bypass.bypassHosts = {"*.example.com"};
-        QVERIFY(isBypassHost(bypass, identityOf("a.example.com")));
-        QVERIFY(!isBypassHost(bypass, identityOf("example.org")));
+        QVERIFY(isBypassed(bypass, "a.example.com"));
+        QVERIFY(!isBypassed(bypass, "example.org"));
         bypass.rules[0].path = "/v1/**";
-        QVERIFY(!isBypassHost(bypass, identityOf("a.example.com")));
+        QVERIFY(!isBypassed(bypass, "a.example.com"));
     }
 
     void engineMessagesAreDecodedInPieces()
