@@ -71,8 +71,24 @@ void BlockedNotices::takeLimit(const nlohmann::json& event)
     m_notifier.show({key, title.arg(name), shown(rawField(event, "text").substr(0, 500)), QString()});
 }
 
+void BlockedNotices::takeAlert(const nlohmann::json& event)
+{
+    const QString sandbox = QString::fromStdString(rawField(event, "sandbox"));
+    const QString name = nameOf(sandbox);
+    if (name.isEmpty() || !mayShow(sandbox + QStringLiteral(" alert"))) {
+        return;
+    }
+    const QString key = QString::number(m_next++);
+    m_offers.insert(key, {sandbox, {}});
+    m_notifier.show({key, tr("A key was in danger in %1").arg(name), shown(rawField(event, "text").substr(0, 500)), QString()});
+}
+
 void BlockedNotices::take(const nlohmann::json& event)
 {
+    if (rawField(event, "type") == "alert") {
+        takeAlert(event);
+        return;
+    }
     if (rawField(event, "type") == "limit") {
         takeLimit(event);
         return;

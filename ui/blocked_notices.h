@@ -52,6 +52,7 @@ private:
 
     void take(const nlohmann::json& event);
     void takeLimit(const nlohmann::json& event);
+    void takeAlert(const nlohmann::json& event);
     /// Whether one more may be shown; else it was counted.
     bool mayShow(const QString& sandbox);
     void allow(const QString& key);

@@ -63,6 +63,12 @@ KeysDialog::KeysDialog(api::Client& client, QWidget* parent) : QDialog(parent), 
     m_key->setMaxLength(16384);
     form->addRow(tr("&Service"), m_service);
     form->addRow(tr("&Key"), m_key);
+    m_account = new QLineEdit(this);
+    m_account->setObjectName(QStringLiteral("keyAccount"));
+    m_account->setAccessibleName(tr("Account"));
+    m_account->setPlaceholderText(tr("only for the second of several keys"));
+    m_account->setMaxLength(64);
+    form->addRow(tr("&Account"), m_account);
     layout->addLayout(form);
     m_message = new QLabel(this);
     m_message->setObjectName(QStringLiteral("keysMessage"));
@@ -138,9 +144,15 @@ void KeysDialog::showKeys(const nlohmann::json& answer)
                 continue;
             }
             const QDateTime when = QDateTime::fromString(shownField(key, "storedAt"), Qt::ISODate).toLocalTime();
-            auto* item = new QTreeWidgetItem(m_keys, {shownField(service, "title"),
-                                                      QLocale().toString(when, QLocale::ShortFormat), variables.join(QStringLiteral(", "))});
+            const QString account = rawField(key, "account") == "default" ? QString() : shownField(key, "account");
+            const QString title = account.isEmpty() ? rawField(key, "sandbox").empty() ? shownField(service, "title")
+                                                                                       : tr("%1, for one sandbox").arg(shownField(service, "title"))
+                                                    : tr("%1, account %2").arg(shownField(service, "title"), account);
+            auto* item = new QTreeWidgetItem(m_keys, {title, when.isValid() ? QLocale().toString(when, QLocale::ShortFormat) : tr("given by a program"),
+                                                      variables.join(QStringLiteral(", "))});
             item->setData(0, Qt::UserRole, QString::fromStdString(name));
+            item->setData(0, Qt::UserRole + 1, account);
+            item->setData(0, Qt::UserRole + 2, QString::fromStdString(rawField(key, "sandbox")));
         }
     }
     m_service->setCurrentIndex(std::max(0, m_service->findData(chosen)));
@@ -166,8 +178,11 @@ void KeysDialog::store()
     m_storing = true;
     enableButtons();
     const QString title = m_service->currentText();
-    api::Attachment* attachment =
-        m_client.attach("keys.set", {{"service", m_service->currentData().toString().toStdString()}}, this);
+    nlohmann::json whose{{"service", m_service->currentData().toString().toStdString()}};
+    if (const QString account = m_account->text().trimmed(); !account.isEmpty()) {
+        whose["account"] = account.toStdString();
+    }
+    api::Attachment* attachment = m_client.attach("keys.set", whose, this);
     connect(attachment, &api::Attachment::exited, this, [this, attachment, title](int code, int) {
         attachment->deleteLater();
         m_storing = false;
@@ -196,11 +211,17 @@ void KeysDialog::askToRemove()
     }
     const QString service = items.first()->data(0, Qt::UserRole).toString();
     const QString title = items.first()->text(0);
+    nlohmann::json whose{{"service", service.toStdString()}};
+    for (const auto& [field, role] : {std::pair("account", Qt::UserRole + 1), std::pair("sandbox", Qt::UserRole + 2)}) {
+        if (const QString value = items.first()->data(0, role).toString(); !value.isEmpty()) {
+            whose[field] = value.toStdString();
+        }
+    }
     ask(this,
         {tr("Remove key"), tr("Remove the key for %1?").arg(title),
          tr("It is deleted from the keychain; running sandboxes cannot use it any more."), tr("Remove")},
-        this, [this, service, title] {
-            m_client.call("keys.remove", {{"service", service.toStdString()}}, this,
+        this, [this, whose, title] {
+            m_client.call("keys.remove", whose, this,
                           [this, title](Result<nlohmann::json> answer) {
                               tell(answer ? tr("The key for %1 is removed.").arg(title) : shown(answer.error().message),
                                    answer.has_value());

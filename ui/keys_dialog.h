@@ -38,6 +38,7 @@ private:
     QTreeWidget* m_keys = nullptr;
     QComboBox* m_service = nullptr;
     QLineEdit* m_key = nullptr;
+    QLineEdit* m_account = nullptr;
     QPushButton* m_store = nullptr;
     QPushButton* m_remove = nullptr;
     QLabel* m_message = nullptr;

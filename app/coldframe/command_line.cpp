@@ -46,6 +46,7 @@ struct Grammar
     RuleOptions rule;
     SyncOptions sync;
     ImageOptions image;
+    KeyOptions key;
     std::vector<std::string> names;
     std::string word;
     bool flag = false;
@@ -234,14 +235,37 @@ void Grammar::addTemplates()
 void Grammar::addKeys()
 {
     CLI::App* keys = group("keys", "Keys in the keychain; a key is never part of a command line");
-    add(keys, "set", "Store a key, read from a hidden prompt or from standard input",
-        [this](EngineLink& e) { return keysSet(e, word); })
-        ->add_option("SERVICE", word, "For example anthropic")
-        ->required();
+    const auto addWhose = [this](CLI::App* added) {
+        added->add_option("--account", key.account, "One of several keys of the service, by a name of yours");
+        added->add_option("--sandbox", key.sandbox, "For this sandbox alone");
+    };
+    CLI::App* set = add(keys, "set", "Store a key, read from a hidden prompt or from standard input",
+                        [this](EngineLink& e) { return keysSet(e, key); });
+    set->add_option("SERVICE", key.service, "For example anthropic")->required();
+    addWhose(set);
+    CLI::Option* program = set->add_option("--command", key.commandLine, "Instead: a program that prints the key (no shell)");
+    set->add_option("--op", key.reference, "Instead: a reference for 1Password's op, as op://vault/item/field")->excludes(program);
+    set->add_option("--refresh", key.lifetime, "Ask the program again after this time, as 15m (default 1h)");
+    CLI::App* use = add(keys, "use", "Choose which account's key a sandbox uses", [this](EngineLink& e) { return keysUse(e, key); });
+    use->add_option("SANDBOX", key.sandbox, "Name or id")->required();
+    use->add_option("SERVICE", key.service, "For example openai")->required();
+    use->add_option("ACCOUNT", key.account, "Its name; left out: the key without one");
+    CLI::App* custom = add(keys, "custom", "Define a service of your own", [this](EngineLink& e) { return keysCustom(e, key); });
+    custom->add_option("NAME", key.service, "Lower-case letters, digits, hyphens")->required();
+    custom->add_option("--host", key.hosts, "A host that the key goes to; repeatable");
+    custom->add_option("--header", key.header, "The header that carries it (default: Authorization)");
+    custom->add_option("--format", key.format, "Its value, as \"Bearer {key}\" or \"Basic {base64:user:{key}}\"");
+    custom->add_option("--placeholder", key.placeholder, "What stands inside instead of the key (default: made up for each sandbox)");
+    custom->add_option("--env", key.variables, "A variable inside that holds the placeholder; repeatable");
+    custom->add_option("--path", key.paths, "Only for paths that begin so; repeatable");
+    custom->add_flag("--rm", key.remove, "Forget the service");
+    CLI::App* hosts = add(keys, "hosts", "Name your hosts of a service, as for azure-openai", [this](EngineLink& e) { return keysHosts(e, key); });
+    hosts->add_option("SERVICE", key.service, "For example azure-openai")->required();
+    hosts->add_option("HOST", key.hosts, "For example mine.openai.azure.com")->required();
     addListFlags(add(keys, "ls", "List stored keys", [this](EngineLink& e) { return keysList(e, list); }));
-    add(keys, "rm", "Remove stored keys", [this](EngineLink& e) { return keysRemove(e, names); })
-        ->add_option("SERVICE", names, "Services")
-        ->required();
+    CLI::App* removed = add(keys, "rm", "Remove stored keys; running sandboxes lose them at once", [this](EngineLink& e) { return keysRemove(e, key); });
+    removed->add_option("SERVICE", key.services, "Services")->required();
+    addWhose(removed);
     add(keys, "import", "Store the keys that the environment holds", [this](EngineLink& e) { return keysImport(e, names); })
         ->add_option("SERVICE", names, "Only these services");
 }

@@ -156,9 +156,29 @@ struct ForkOptions
 };
 Result<int> forkCommand(EngineLink& engine, const ForkOptions& options);
 
-Result<int> keysSet(EngineLink& engine, const std::string& service);
+struct KeyOptions
+{
+    std::string service;
+    std::string account;
+    std::string sandbox;
+    std::string commandLine; ///< of a program that prints the key
+    std::string reference;   ///< op://…
+    std::string lifetime;    ///< "15m"
+    std::vector<std::string> services;
+    std::vector<std::string> hosts;
+    std::string header;
+    std::string format;
+    std::string placeholder;
+    std::vector<std::string> variables;
+    std::vector<std::string> paths;
+    bool remove = false;
+};
+Result<int> keysSet(EngineLink& engine, const KeyOptions& options);
+Result<int> keysUse(EngineLink& engine, const KeyOptions& options);
+Result<int> keysCustom(EngineLink& engine, const KeyOptions& options);
+Result<int> keysHosts(EngineLink& engine, const KeyOptions& options);
 Result<int> keysList(EngineLink& engine, ListOptions options);
-Result<int> keysRemove(EngineLink& engine, const std::vector<std::string>& services);
+Result<int> keysRemove(EngineLink& engine, const KeyOptions& options);
 Result<int> keysImport(EngineLink& engine, const std::vector<std::string>& services);
 /// For a run: the variables of the caller's environment that hold keys of `services` go to this sandbox's proxy, for
 /// this run only; on a terminal, storing them is offered once.

@@ -6,6 +6,7 @@
 #include "output.h"
 #include "raw_terminal.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -17,8 +18,16 @@ using nlohmann::json;
 
 namespace {
 
+/// For a key of several parts the first variable, when all but the last (a session token) are set.
 std::string variableOf(const json& service)
 {
+    const json parts = service.value("keyParts", json::array());
+    for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
+        const char* value = std::getenv(parts[i].get<std::string>().c_str());
+        if (!value || value[0] == '\0') {
+            return {};
+        }
+    }
     for (const json& name : service.value("environment", json::array())) {
         const char* value = name.is_string() ? std::getenv(name.get<std::string>().c_str()) : nullptr;
         if (value && value[0] != '\0') {
@@ -28,7 +37,48 @@ std::string variableOf(const json& service)
     return {};
 }
 
-SecretBuffer secretFrom(const std::string& variable) { return SecretBuffer(std::string_view(std::getenv(variable.c_str()))); }
+SecretBuffer secretFrom(const json& service, const std::string& variable)
+{
+    std::string joined;
+    for (const json& name : service.value("keyParts", json::array())) {
+        if (const char* value = std::getenv(name.get<std::string>().c_str()); value && value[0] != '\0') {
+            joined += (joined.empty() ? "" : ":") + std::string(value);
+        }
+    }
+    SecretBuffer secret(joined.empty() ? std::string_view(std::getenv(variable.c_str())) : std::string_view(joined));
+    wipe(joined);
+    return secret;
+}
+
+json whose(const KeyOptions& options, const std::string& service)
+{
+    json params{{"service", service}};
+    if (!options.account.empty()) {
+        params["account"] = options.account;
+    }
+    if (!options.sandbox.empty()) {
+        params["sandbox"] = options.sandbox;
+    }
+    return params;
+}
+
+/// "30s", "15m", "2h", "1d", or seconds.
+Result<int> secondsOf(const std::string& text)
+{
+    std::size_t used = 0;
+    long value = 0;
+    try {
+        value = std::stol(text, &used);
+    } catch (const std::exception&) {
+        used = 0;
+    }
+    const std::string unit = text.substr(used);
+    const long factor = unit.empty() || unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : unit == "d" ? 86400 : 0;
+    if (used == 0 || factor == 0 || value < 1 || value > 2592000 / factor) {
+        return fail(ErrorCode::InvalidArgument, "“" + text + "” is no time; write for example 15m.");
+    }
+    return static_cast<int>(value * factor);
+}
 
 bool isStored(const json& keys, const std::string& service)
 {
@@ -55,7 +105,7 @@ void offerToStore(EngineLink& engine, const json& keys, const json& service, con
         return;
     }
     if (confirm("Keep the " + textOf(service, "title") + " key of " + variable + " in the keychain for later runs?")) {
-        if (const Result<void> stored = engine.sendKey("keys.set", {{"service", name}}, secretFrom(variable)); !stored) {
+        if (const Result<void> stored = engine.sendKey("keys.set", {{"service", name}}, secretFrom(service, variable)); !stored) {
             printError(stored.error());
         }
         return;
@@ -81,14 +131,33 @@ Result<void> handOverKeys(EngineLink& engine, const std::string& sandbox, const 
             continue;
         }
         COLDFRAME_CHECK(
-            engine.sendKey("sandbox.keys", {{"sandbox", sandbox}, {"service", name}}, secretFrom(variable)));
+            engine.sendKey("sandbox.keys", {{"sandbox", sandbox}, {"service", name}}, secretFrom(service, variable)));
         offerToStore(engine, keys, service, variable);
     }
     return {};
 }
 
-Result<int> keysSet(EngineLink& engine, const std::string& service)
+Result<int> keysSet(EngineLink& engine, const KeyOptions& options)
 {
+    const std::string& service = options.service;
+    if (!options.commandLine.empty() || !options.reference.empty()) {
+        if (!options.reference.empty() && !options.reference.starts_with("op://")) {
+            return fail(ErrorCode::InvalidArgument, "A reference for op begins with op://.");
+        }
+        json params = whose(options, service);
+        params["arguments"] = options.reference.empty() ? CLI::detail::split_up(options.commandLine)
+                                                        : std::vector<std::string>{"op", "read", "--no-newline", options.reference};
+        if (!options.lifetime.empty()) {
+            COLDFRAME_TRY(const int seconds, secondsOf(options.lifetime));
+            params["lifetimeSeconds"] = seconds;
+        }
+        COLDFRAME_CHECK(engine.call("keys.command", params));
+        printNote("The key of " + service + " is asked of the program when it is needed; it is stored nowhere.");
+        return kOk;
+    }
+    if (!options.lifetime.empty()) {
+        return fail(ErrorCode::InvalidArgument, "--refresh is for keys of a program: give --command or --op.");
+    }
     struct Wiped
     {
         char bytes[SecretBuffer::kMaxSize + 2] = {};
@@ -118,7 +187,7 @@ Result<int> keysSet(EngineLink& engine, const std::string& service)
         return fail(ErrorCode::InvalidArgument,
                     "A key is one line of at most 64 KiB; nothing was stored. Type it at the prompt or pipe it in.");
     }
-    COLDFRAME_CHECK(engine.sendKey("keys.set", {{"service", service}}, SecretBuffer(text)));
+    COLDFRAME_CHECK(engine.sendKey("keys.set", whose(options, service), SecretBuffer(text)));
     printNote("The key of " + service + " is in the keychain.");
     return kOk;
 }
@@ -130,12 +199,12 @@ Result<int> keysList(EngineLink& engine, ListOptions options)
         printJson(keys);
         return kOk;
     }
-    Table table({"SERVICE", "ACCOUNT", "STORED"});
+    Table table({"SERVICE", "ACCOUNT", "SANDBOX", "SOURCE", "STORED"});
     for (const json& key : keys.value("keys", json::array())) {
         if (options.quiet) {
             printLine(textOf(key, "service"));
         }
-        table.add({textOf(key, "service"), textOf(key, "account"), textOf(key, "storedAt")});
+        table.add({textOf(key, "service"), textOf(key, "account"), textOf(key, "sandbox"), textOf(key, "source"), textOf(key, "storedAt")});
     }
     if (!options.quiet) {
         table.print();
@@ -148,12 +217,45 @@ Result<int> keysList(EngineLink& engine, ListOptions options)
     return kOk;
 }
 
-Result<int> keysRemove(EngineLink& engine, const std::vector<std::string>& services)
+Result<int> keysRemove(EngineLink& engine, const KeyOptions& options)
 {
-    for (const std::string& service : services) {
-        COLDFRAME_CHECK(engine.call("keys.remove", {{"service", service}}));
+    for (const std::string& service : options.services) {
+        COLDFRAME_CHECK(engine.call("keys.remove", whose(options, service)));
         printLine(service);
     }
+    return kOk;
+}
+
+Result<int> keysUse(EngineLink& engine, const KeyOptions& options)
+{
+    COLDFRAME_CHECK(engine.call("keys.use", {{"sandbox", options.sandbox}, {"service", options.service}, {"account", options.account}}));
+    return kOk;
+}
+
+Result<int> keysCustom(EngineLink& engine, const KeyOptions& options)
+{
+    if (options.remove) {
+        COLDFRAME_CHECK(engine.call("keys.undefine", {{"service", options.service}}));
+        printLine(options.service);
+        return kOk;
+    }
+    json service{{"name", options.service}, {"hosts", options.hosts}, {"environment", options.variables}, {"pathPrefixes", options.paths}};
+    const auto add = [&service](const char* field, const std::string& value) {
+        if (!value.empty()) {
+            service[field] = value;
+        }
+    };
+    add("header", options.header);
+    add("format", options.format);
+    add("placeholder", options.placeholder);
+    COLDFRAME_CHECK(engine.call("keys.define", {{"service", service}}));
+    printNote("Now store its key: coldframe keys set " + options.service);
+    return kOk;
+}
+
+Result<int> keysHosts(EngineLink& engine, const KeyOptions& options)
+{
+    COLDFRAME_CHECK(engine.call("keys.hosts", {{"service", options.service}, {"hosts", options.hosts}}));
     return kOk;
 }
 
@@ -167,7 +269,7 @@ Result<int> keysImport(EngineLink& engine, const std::vector<std::string>& servi
         if (variable.empty() || (!services.empty() && std::ranges::find(services, name) == services.end())) {
             continue;
         }
-        COLDFRAME_CHECK(engine.sendKey("keys.set", {{"service", name}}, secretFrom(variable)));
+        COLDFRAME_CHECK(engine.sendKey("keys.set", {{"service", name}}, secretFrom(service, variable)));
         printLine(name + " from " + variable);
         ++stored;
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // coldframed: the engine. Started on demand by the window or the command line; leaves when it has nothing to do.
 #include "diagnosis.h"
+#include "engine/key_ring.h"
 #include "key_bridge.h"
 
 #include "base/file.h"
@@ -226,9 +227,16 @@ int run(int argc, char** argv)
     image::TemplateStore templates(places.images);
     engine::WarmStart warmStart(io, pool, hypervisor, templates, places.images);
     warmStart.setEnabled(settings->warmStart);
-    engine::CatalogAdapter agents(std::move(*catalog));
+    engine::CatalogAdapter agents(std::move(*catalog), paths::configFolder() / "services.json");
+    if (auto loaded = agents.loadServices(); !loaded) {
+        return complain(loaded.error());
+    }
     const std::unique_ptr<secrets::KeyStore> keyStore = secrets::makeKeychainStore(paths::dataFolder());
     KeyBridge keys(io, application, *keyStore);
+    engine::KeyRing keyRing(io, pool, keys, runner, paths::configFolder() / "key-commands.json");
+    if (auto loaded = keyRing.load(); !loaded) {
+        return complain(loaded.error());
+    }
     engine::RecordStore store(paths::dataFolder() / "sandboxes");
     engine::SnapshotStore snapshots(paths::dataFolder() / "snapshots");
     AccelerationChooser acceleration(pool, hypervisor, *settings);
@@ -253,7 +261,7 @@ int run(int argc, char** argv)
                               ownImages,
                               warmStart,
                               agents,
-                              keys,
+                              keyRing,
                               **record,
                               store,
                               *settings,
@@ -271,6 +279,7 @@ int run(int argc, char** argv)
                              [&keys] { return keys.status(); },
                              [&keys](std::string service, SecretBuffer key) { return keys.store(std::move(service), std::move(key)); },
                              [&keys](std::string service) { return keys.remove(std::move(service)); },
+                             keyRing,
                              [&imageStore](bool build, bool force, const engine::Steps& steps) -> Result<json> {
                                  Error problem;
                                  json answer = imageAnswer(imageStore, build, force, steps, problem);
@@ -283,6 +292,7 @@ int run(int argc, char** argv)
                              quit});
     api::Server server(io, handlers);
     handlers.attach(server);
+    keyRing.onExpiry([&handlers] { handlers.refreshKeys(); });
     if (auto started = server.start(); !started) {
         return complain(started.error());
     }

@@ -157,12 +157,28 @@ std::map<std::string, std::string> Catalog::environment(const AgentDefinition& a
             result[name] = expand(value, context, false);
         }
     }
+    std::set<std::string> all;
+    for (const auto& [name, sentinel] : context.sentinels) {
+        all.insert(name);
+    }
+    result.merge(announced(all, context.sentinels));
+    return result;
+}
+
+std::map<std::string, std::string> Catalog::announced(const std::set<std::string>& keyed,
+                                                      const std::map<std::string, std::string>& sentinels) const
+{
+    std::map<std::string, std::string> result;
     for (const Service& service : m_services) {
-        const auto sentinel = context.sentinels.find(service.name);
-        if (sentinel != context.sentinels.end()) {
-            for (const std::string& name : service.environment) {
-                result[name] = sentinel->second;
-            }
+        const auto sentinel = sentinels.find(service.name);
+        if (!keyed.contains(service.name) || sentinel == sentinels.end() || keyed.contains(service.otherwise)) {
+            continue;
+        }
+        for (const std::string& name : service.environment) {
+            result[name] = sentinel->second;
+        }
+        for (const auto& [name, text] : service.environmentText) {
+            result[name] = text;
         }
     }
     return result;
@@ -203,14 +219,28 @@ std::string Catalog::proxyServicesJson(const std::map<std::string, std::string>&
         if (sentinel == sentinels.end() && (service.keyOf.empty() || !sentinels.contains(service.keyOf))) {
             continue;
         }
+        if (service.hosts.empty() && service.hostSuffixes.empty()) {
+            continue; // the user has not named its hosts yet
+        }
+        Json deny = Json::array();
+        for (const DeniedPath& denied : service.deny) {
+            deny.push_back({{"methods", denied.methods}, {"path", denied.path}});
+        }
         list.push_back({{"name", service.name},
                         {"keyOf", service.keyOf},
                         {"hosts", service.hosts},
+                        {"hostSuffixes", service.hostSuffixes},
+                        {"exceptLabels", service.exceptLabels},
+                        {"port", service.port},
                         {"header", service.header},
                         {"format", service.format},
+                        {"signer", service.signer},
                         {"strip", service.strip},
+                        {"stripQuery", service.stripQuery},
+                        {"addTokens", service.addTokens},
                         {"sentinel", sentinel == sentinels.end() ? std::string() : sentinel->second},
-                        {"pathPrefixes", service.pathPrefixes}});
+                        {"pathPrefixes", service.pathPrefixes},
+                        {"deny", std::move(deny)}});
     }
     return list.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -227,7 +257,25 @@ std::vector<std::string> launchCommand(const AgentDefinition& agent, const std::
 
 std::string makeSentinel(const Service& service)
 {
-    return service.sentinelPrefix + "proxy-managed-" + randomHex(16);
+    if (!service.placeholder.empty()) {
+        return service.placeholder;
+    }
+    const std::string random = randomHex(16);
+    if (service.sentinelForm == "aws-access-key-id") {
+        std::string id; // 20 capitals and digits, as every access key id
+        for (const char c : random.substr(0, 20 - service.sentinelPrefix.size())) {
+            id.push_back(c >= 'a' ? static_cast<char>(c - 'a' + 'G') : static_cast<char>(c - '0' + 'S' > 'Z' ? c : c - '0' + 'S'));
+        }
+        return service.sentinelPrefix + id;
+    }
+    if (service.sentinelForm == "jwt") {
+        // {"alg":"none","typ":"JWT"} . {"sub":"proxy-managed","exp":4102444800}: never expires for the client, opens nothing.
+        return "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJzdWIiOiJwcm94eS1tYW5hZ2VkIiwiZXhwIjo0MTAyNDQ0ODAwfQ.proxy-managed-" + random;
+    }
+    if (service.sentinelForm == "hex40") {
+        return service.sentinelPrefix + random + randomHex(4);
+    }
+    return service.sentinelPrefix + "proxy-managed-" + random;
 }
 
 } // namespace coldframe::agents

@@ -4,27 +4,50 @@
 #include "base/result.h"
 
 #include <filesystem>
+#include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace coldframe::agents {
 
-/// Which key goes where, from resources/agents/services.json. The proxy writes `header` with `format`
+/// Where a service makes keys or shows them: no key is put on there.
+struct DeniedPath
+{
+    std::vector<std::string> methods; ///< empty: every method
+    std::string path;
+};
+
+/// Which key goes where, from resources/agents/services.json or defined by the user. The proxy writes `header` with `format`
 /// ("{key}", "Bearer {key}", "Basic {base64:user:{key}}") on verified TLS to exactly these hosts.
 struct Service
 {
     std::string name;
     std::string title;
     std::string keyOf;                     ///< not empty: has no key of its own, uses this service's
+    std::string otherwise;                 ///< its variables are not announced where this service has a key too
     std::vector<std::string> environment;  ///< variables that carry the sentinel in the guest
+    std::map<std::string, std::string> environmentText; ///< variables with a fixed text beside them
+    std::vector<std::string> keyParts;     ///< variables whose values, joined by colons, are the key; empty: environment has it
     std::vector<std::string> hosts;
+    std::vector<std::string> hostSuffixes; ///< for services that sign: every name below
+    std::vector<std::string> exceptLabels; ///< labels of names below a suffix that are left out
+    std::vector<std::string> hostsBelow;   ///< not empty: the user names the hosts, and they end in one of these
+    std::uint16_t port = 443;
     std::string header;
     std::string format;
+    std::string signer;                    ///< "aws-v4" or empty
     std::vector<std::string> strip;        ///< the client's credentials, removed first
+    std::vector<std::string> stripQuery;   ///< query parameters that clients put a key into
+    std::map<std::string, std::string> addTokens; ///< list headers that must have a member
     std::string sentinelPrefix;            ///< the shape clients check
-    std::vector<std::string> pathPrefixes; ///< empty = every path
+    std::string sentinelForm;              ///< "" | "aws-access-key-id" | "jwt" | "hex40"
+    std::vector<std::string> pathPrefixes; ///< empty = every path; a segment "*" is any one
+    std::vector<DeniedPath> deny;
+    bool isCustom = false;                 ///< defined by the user
+    std::string placeholder;               ///< not empty: what every sandbox holds instead of the key
 };
 
 /// A file written into the guest before the agent starts, still with ${…} in it.
@@ -73,7 +96,7 @@ struct Context
     std::map<std::string, std::string> sentinels; ///< by service; ${SENTINEL:name}, ${SENTINEL_TAIL:name} (last 20)
 };
 
-/// Every agent and service. Immutable once loaded; any thread.
+/// Every agent and service. One thread.
 class Catalog
 {
 public:
@@ -92,10 +115,18 @@ public:
     /// Values put into content are escaped as in a JSON or TOML string; those in "json" are put in before it is written out.
     std::vector<SeedFile> files(const AgentDefinition& agent, const Context& context) const;
 
+    /// Variables for a program inside where these services have a key, with their sentinels.
+    std::map<std::string, std::string> announced(const std::set<std::string>& keyed, const std::map<std::string, std::string>& sentinels) const;
     /// A fresh sentinel for every service that is not a keyOf.
     std::map<std::string, std::string> newSentinels() const;
     /// The proxy's "services" array (core/ARCHITECTURE.md), JSON, for the services with a sentinel and those that use their key.
     std::string proxyServicesJson(const std::map<std::string, std::string>& sentinels) const;
+
+    /// Adds a service of the user's, or replaces one. AlreadyExists: it is one of Coldframe's own.
+    Result<void> define(Service service);
+    Result<void> undefine(const std::string& name);
+    /// For a service with hostsBelow: the hosts that are the user's.
+    Result<void> nameHosts(const std::string& name, const std::vector<std::string>& hosts);
 
 private:
     std::vector<AgentDefinition> m_agents;
@@ -103,11 +134,16 @@ private:
     std::map<std::string, std::string> m_commonEnvironment;
 };
 
+/// {"name","title"?,"hosts","port"?,"header"?,"format"?,"environment"?,"pathPrefixes"?,"placeholder"?}; InvalidArgument says what is
+/// wrong with it.
+Result<Service> customServiceFromJson(const std::string& text);
+std::string customServiceToJson(const Service& service);
+
 /// The arguments after "--": none, or first beginning with '-': appended to the agent's command; a bare word first:
 /// they are the command instead.
 std::vector<std::string> launchCommand(const AgentDefinition& agent, const std::vector<std::string>& arguments);
 
-/// sentinelPrefix + "proxy-managed-" + 32 random hex digits.
+/// sentinelPrefix + "proxy-managed-" + 32 random hex digits, or what the service's form asks for.
 std::string makeSentinel(const Service& service);
 
 } // namespace coldframe::agents

@@ -129,6 +129,27 @@ bool isName(const std::string& text)
            && text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos;
 }
 
+bool isHostName(const std::string& host)
+{
+    return !host.empty() && host.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-.") == std::string::npos;
+}
+
+Result<std::vector<DeniedPath>> readDenied(const Reader& reader)
+{
+    std::vector<DeniedPath> denied;
+    COLDFRAME_TRY(const std::vector<Reader> entries, reader.objects("deny"));
+    for (const Reader& entry : entries) {
+        DeniedPath path;
+        COLDFRAME_TRY(path.methods, entry.texts("methods"));
+        COLDFRAME_TRY(path.path, entry.text("path", true));
+        if (path.path[0] != '/') {
+            return reader.bad("deny.path", "must begin with /");
+        }
+        denied.push_back(std::move(path));
+    }
+    return denied;
+}
+
 Result<Service> readService(const Reader& reader)
 {
     Service service;
@@ -138,12 +159,23 @@ Result<Service> readService(const Reader& reader)
     }
     COLDFRAME_TRY(service.title, reader.text("title", true));
     COLDFRAME_TRY(service.keyOf, reader.text("keyOf"));
+    COLDFRAME_TRY(service.otherwise, reader.text("otherwise"));
     COLDFRAME_TRY(service.environment, reader.texts("environment"));
-    COLDFRAME_TRY(service.hosts, reader.texts("hosts", true));
-    for (const std::string& host : service.hosts) {
-        if (host.empty() || host.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-.") != std::string::npos) {
-            return reader.bad("hosts", "of " + service.name + " must be exact lower-case names, without stars or ports");
-        }
+    COLDFRAME_TRY(service.environmentText, reader.textMap("environmentText"));
+    COLDFRAME_TRY(service.keyParts, reader.texts("keyParts"));
+    COLDFRAME_TRY(service.hosts, reader.texts("hosts"));
+    COLDFRAME_TRY(service.hostSuffixes, reader.texts("hostSuffixes"));
+    COLDFRAME_TRY(service.exceptLabels, reader.texts("exceptLabels"));
+    COLDFRAME_TRY(service.hostsBelow, reader.texts("hostsBelow"));
+    if (!std::all_of(service.hosts.begin(), service.hosts.end(), isHostName)) {
+        return reader.bad("hosts", "of " + service.name + " must be exact lower-case names, without stars or ports");
+    }
+    if (service.hosts.empty() && service.hostSuffixes.empty() && service.hostsBelow.empty()) {
+        return reader.bad("hosts", "of " + service.name + " must name a host");
+    }
+    COLDFRAME_TRY(service.signer, reader.text("signer"));
+    if (!service.hostSuffixes.empty() && service.signer.empty()) {
+        return reader.bad("hostSuffixes", "of " + service.name + " are only for services that sign");
     }
     COLDFRAME_TRY(service.header, reader.text("header", true));
     COLDFRAME_TRY(service.format, reader.text("format", true));
@@ -151,8 +183,12 @@ Result<Service> readService(const Reader& reader)
         return reader.bad("format", "of " + service.name + " must contain {key}");
     }
     COLDFRAME_TRY(service.strip, reader.texts("strip", true));
+    COLDFRAME_TRY(service.stripQuery, reader.texts("stripQuery"));
+    COLDFRAME_TRY(service.addTokens, reader.textMap("addTokens"));
     COLDFRAME_TRY(service.sentinelPrefix, reader.text("sentinelPrefix"));
+    COLDFRAME_TRY(service.sentinelForm, reader.text("sentinelForm"));
     COLDFRAME_TRY(service.pathPrefixes, reader.texts("pathPrefixes"));
+    COLDFRAME_TRY(service.deny, readDenied(reader));
     return service;
 }
 

@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -46,9 +47,14 @@ public:
     /// The services array for a proxy, with this sandbox's sentinels; JSON.
     virtual std::string servicesJson(const std::map<std::string, std::string>& sentinels) const = 0;
     virtual std::map<std::string, std::string> newSentinels() const = 0;
-    /// Environment variables that carry a service's sentinel.
-    virtual std::vector<std::string> environmentOf(const std::string& service) const = 0;
+    /// Environment variables that carry the sentinels of services with a key.
+    virtual std::map<std::string, std::string> announced(const std::set<std::string>& keyed,
+                                                         const std::map<std::string, std::string>& sentinels) const = 0;
     virtual bool knowsService(const std::string& service) const = 0;
+    /// Services of the user's own, and the hosts of those whose hosts only the user knows; written down at once.
+    virtual Result<void> defineService(const std::string& json) = 0;
+    virtual Result<void> undefineService(const std::string& name) = 0;
+    virtual Result<void> nameHosts(const std::string& service, const std::vector<std::string>& hosts) = 0;
     virtual std::string agentsJson() const = 0;   ///< result of agents.list
     virtual std::string servicesListJson() const = 0; ///< "services" of keys.list
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/catalog_adapter.h"
 
+#include "base/file.h"
 #include "engine/sandbox_record.h"
 
 #include <nlohmann/json.hpp>
@@ -80,10 +81,78 @@ std::string CatalogAdapter::servicesJson(const std::map<std::string, std::string
     return m_catalog.proxyServicesJson(sentinels);
 }
 
-std::vector<std::string> CatalogAdapter::environmentOf(const std::string& service) const
+Result<void> CatalogAdapter::loadServices()
+{
+    const auto text = readFile(m_file, 1u << 20);
+    if (!text) {
+        return text.error().code == ErrorCode::NotFound ? Result<void>() : tl::unexpected(text.error());
+    }
+    Result<void> good;
+    try {
+        const json document = json::parse(*text);
+        for (const json& item : document.at("services")) {
+            auto service = agents::customServiceFromJson(item.dump());
+            good = good && service ? m_catalog.define(std::move(*service)) : good ? tl::unexpected(service.error()) : good;
+        }
+        for (const auto& [name, hosts] : document.at("hosts").items()) {
+            good = good ? m_catalog.nameHosts(name, hosts.get<std::vector<std::string>>()) : good;
+        }
+    } catch (const json::exception& error) {
+        good = fail(ErrorCode::Corrupt, error.what());
+    }
+    return good ? good
+                : fail(ErrorCode::Corrupt, "The services in " + m_file.string() + " cannot be used; correct the file or move it away.",
+                       good.error().message);
+}
+
+Result<void> CatalogAdapter::saveServices(agents::Catalog changed)
+{
+    json services = json::array();
+    json hosts = json::object();
+    for (const agents::Service& service : changed.services()) {
+        if (service.isCustom) {
+            services.push_back(json::parse(agents::customServiceToJson(service)));
+        } else if (!service.hostsBelow.empty() && !service.hosts.empty()) {
+            hosts[service.name] = service.hosts;
+        }
+    }
+    COLDFRAME_CHECK(writeFileAtomic(m_file, json{{"version", 1}, {"services", services}, {"hosts", hosts}}.dump(2) + "\n"));
+    m_catalog = std::move(changed);
+    return {};
+}
+
+Result<void> CatalogAdapter::defineService(const std::string& text)
+{
+    COLDFRAME_TRY(agents::Service service, agents::customServiceFromJson(text));
+    agents::Catalog changed = m_catalog;
+    COLDFRAME_CHECK(changed.define(std::move(service)));
+    return saveServices(std::move(changed));
+}
+
+Result<void> CatalogAdapter::undefineService(const std::string& name)
+{
+    agents::Catalog changed = m_catalog;
+    COLDFRAME_CHECK(changed.undefine(name));
+    return saveServices(std::move(changed));
+}
+
+Result<void> CatalogAdapter::nameHosts(const std::string& service, const std::vector<std::string>& hosts)
+{
+    agents::Catalog changed = m_catalog;
+    COLDFRAME_CHECK(changed.nameHosts(service, hosts));
+    return saveServices(std::move(changed));
+}
+
+bool CatalogAdapter::knowsService(const std::string& service) const
 {
     const auto found = m_catalog.findService(service);
-    return found ? (*found)->environment : std::vector<std::string>{};
+    return found && (*found)->keyOf.empty();
+}
+
+std::map<std::string, std::string> CatalogAdapter::announced(const std::set<std::string>& keyed,
+                                                             const std::map<std::string, std::string>& sentinels) const
+{
+    return m_catalog.announced(keyed, sentinels);
 }
 
 std::string CatalogAdapter::agentsJson() const
@@ -110,7 +179,10 @@ std::string CatalogAdapter::servicesListJson() const
             all.push_back({{"name", service.name},
                            {"title", service.title},
                            {"environment", service.environment},
-                           {"hosts", service.hosts}});
+                           {"keyParts", service.keyParts},
+                           {"hostsBelow", service.hostsBelow},
+                           {"custom", service.isCustom},
+                           {"hosts", service.hosts.empty() ? service.hostSuffixes : service.hosts}});
         }
     }
     return all.dump();

@@ -12,7 +12,10 @@ namespace coldframe::engine {
 class CatalogAdapter : public AgentCatalog
 {
 public:
-    explicit CatalogAdapter(agents::Catalog catalog) : m_catalog(std::move(catalog)) {}
+    /// `file`: the user's services (services.json).
+    CatalogAdapter(agents::Catalog catalog, std::filesystem::path file) : m_catalog(std::move(catalog)), m_file(std::move(file)) {}
+    /// A damaged file is an error that names it.
+    Result<void> loadServices();
 
     Result<std::string> canonicalName(const std::string& nameOrAlias) const override;
     Result<AgentPlan> plan(const SandboxRecord& record) const override;
@@ -20,13 +23,20 @@ public:
                                                    const std::vector<std::string>& arguments) const override;
     std::string servicesJson(const std::map<std::string, std::string>& sentinels) const override;
     std::map<std::string, std::string> newSentinels() const override { return m_catalog.newSentinels(); }
-    std::vector<std::string> environmentOf(const std::string& service) const override;
-    bool knowsService(const std::string& service) const override { return m_catalog.findService(service).has_value(); }
+    std::map<std::string, std::string> announced(const std::set<std::string>& keyed,
+                                                 const std::map<std::string, std::string>& sentinels) const override;
+    bool knowsService(const std::string& service) const override;
+    Result<void> defineService(const std::string& json) override;
+    Result<void> undefineService(const std::string& name) override;
+    Result<void> nameHosts(const std::string& service, const std::vector<std::string>& hosts) override;
     std::string agentsJson() const override;
     std::string servicesListJson() const override;
 
 private:
+    Result<void> saveServices(agents::Catalog changed);
+
     agents::Catalog m_catalog;
+    std::filesystem::path m_file;
 };
 
 /// The image module as the sandboxes see it.

@@ -317,6 +317,7 @@ asio::awaitable<Result<json>> Engine::sandboxCall(std::string method, json param
     } else if (method == "sandbox.remove") {
         done = co_await sandbox->remove(steps, force);
         if (done) {
+            co_await forgetKeysOf(sandbox->record().id);
             m_o.registry.forget(sandbox->record().id);
             m_o.registry.pruneSnapshots();
             co_return json::object();
@@ -343,53 +344,6 @@ asio::awaitable<Result<json>> Engine::setCall(std::shared_ptr<Sandbox> sandbox, 
     json answer = sandbox->inspect();
     answer["notes"] = *notes;
     co_return answer;
-}
-
-asio::awaitable<Result<json>> Engine::keysCall(std::string method, json params)
-{
-    if (method == "keys.list") {
-        Result<json> status = co_await m_o.keysStatus();
-        if (!status) {
-            co_return status;
-        }
-        (*status)["services"] = json::parse(m_o.parts.agents.servicesListJson());
-        co_return status;
-    }
-    const std::string service = params.at("service");
-    if (!m_o.parts.agents.knowsService(service)) {
-        co_return fail(ErrorCode::NotFound, "There is no service named " + escapeForDisplay(service, 80) + ". See: coldframe keys ls");
-    }
-    if (method == "keys.remove") {
-        Result<void> removed = co_await m_o.removeKey(service);
-        if (!removed) {
-            co_return tl::unexpected(removed.error());
-        }
-        for (const auto& sandbox : m_o.registry.all()) {
-            co_await sandbox->refreshStoredKeys();
-        }
-        m_o.parts.emitEvent({{"type", "keys.changed"}});
-        co_return json::object();
-    }
-    if (method == "keys.set") {
-        const auto handler = [this, service](api::AttachmentSocket socket) -> asio::awaitable<void> {
-            return [](Engine* self, std::string name, api::AttachmentSocket peer) -> asio::awaitable<void> {
-                Result<SecretBuffer> key = co_await api::receiveSecret(peer);
-                Result<void> outcome = key ? Result<void>() : tl::unexpected(key.error());
-                if (key) {
-                    outcome = co_await self->m_o.storeKey(name, std::move(*key));
-                }
-                if (outcome) {
-                    for (const auto& sandbox : self->m_o.registry.all()) {
-                        co_await sandbox->refreshStoredKeys();
-                    }
-                    self->m_o.parts.emitEvent({{"type", "keys.changed"}});
-                }
-                co_await api::answerSecret(peer, std::move(outcome));
-            }(this, service, std::move(socket));
-        };
-        co_return json{{"token", m_server->offerAttachment(handler)}};
-    }
-    co_return tl::unexpected(api::unknownMethod(method));
 }
 
 asio::awaitable<Result<json>> Engine::syncCall(std::string method, json params, api::CallContext& context)

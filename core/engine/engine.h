@@ -10,6 +10,8 @@
 
 namespace coldframe::engine {
 
+class KeyRing;
+
 /// The API's handlers over the registry; one function per family of methods. Engine's io thread.
 class Engine : public api::Dispatcher
 {
@@ -23,6 +25,7 @@ public:
         std::function<asio::awaitable<Result<nlohmann::json>>()> keysStatus;        ///< backend, available, locked, keys
         std::function<asio::awaitable<Result<void>>(std::string, SecretBuffer)> storeKey;
         std::function<asio::awaitable<Result<void>>(std::string)> removeKey;
+        KeyRing& keyRing;
         std::function<Result<nlohmann::json>(bool build, bool force, const Steps&)> image; ///< blocking: on the pool
         std::function<Result<nlohmann::json>(const vm::AccelerationDecision&)> diagnose;  ///< blocking: on the pool
         std::function<void()> quit;
@@ -30,6 +33,8 @@ public:
 
     explicit Engine(Outside outside) : m_o(std::move(outside)), m_images(m_o.parts, m_o.registry) {}
     void attach(api::Server& server) { m_server = &server; }
+    /// Gives every running sandbox the keys that are its own now.
+    void refreshKeys();
 
     asio::awaitable<Result<nlohmann::json>> call(std::string method, nlohmann::json params, api::CallContext& context) override;
     bool isDetached(std::string_view method) const override;
@@ -51,6 +56,10 @@ private:
     Result<void> addRules(const Question& question, const engine::Answer& answer);
     Answer setCall(std::shared_ptr<Sandbox> sandbox, Json params);
     Answer keysCall(std::string method, Json params);
+    Answer keysList();
+    asio::awaitable<void> keysChanged();
+    asio::awaitable<void> forgetKeysOf(std::string sandboxId);
+    Result<std::string> entryOf(const Json& params) const;
     Answer syncCall(std::string method, Json params, api::CallContext& context);
     Answer settingsCall(std::string method, Json params);
     Result<std::shared_ptr<Sandbox>> sandboxOf(const Json& params) const;

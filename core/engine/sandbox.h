@@ -95,7 +95,12 @@ public:
 
     /// A key for this run only; empty takes it away. Kept in locked memory until the sandbox stops.
     void setRunKey(const std::string& service, SecretBuffer key);
+    /// Gives the proxy the keys that are this sandbox's now, and takes back those that are not any more.
     asio::awaitable<void> refreshStoredKeys();
+    /// Chooses whose key of a service is used; empty: the one without a name.
+    asio::awaitable<Result<void>> useAccount(std::string service, std::string account);
+    /// The user's services are others now.
+    asio::awaitable<void> servicesChanged();
 
     policy::PolicySet effectivePolicy() const;
     Result<policy::Rule> addRule(policy::Rule rule, bool sessionOnly);

@@ -81,6 +81,7 @@ json Sandbox::inspect() const
     all["openFiles"] = m_record.openFiles;
     all["idle"] = {{"when", m_record.whenIdle}, {"minutes", m_record.idleMinutes}};
     all["keyServices"] = m_keyedServices;
+    all["keyAccounts"] = m_record.accounts;
     return all;
 }
 

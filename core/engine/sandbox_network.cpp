@@ -167,9 +167,7 @@ asio::awaitable<Result<void>> Sandbox::connectProxy()
         co_return tl::unexpected(net.error());
     }
     UniqueFd netPort(*net);
-    if (m_record.sentinels.empty()) {
-        m_record.sentinels = m_parts.agents.newSentinels();
-    }
+    m_record.sentinels.merge(m_parts.agents.newSentinels()); // those there stay; a newer Coldframe may know more services
     m_record.proxyCookie = randomHex(16);
     // Keys that only the proxy before still had went with it.
     std::erase_if(m_record.runKeys, [this](const std::string& service) { return !m_runKeys.contains(service); });
@@ -202,72 +200,6 @@ asio::awaitable<Result<void>> Sandbox::connectProxy()
     }
     co_await refreshStoredKeys();
     co_return Result<void>();
-}
-
-void Sandbox::setRunKey(const std::string& service, SecretBuffer key)
-{
-    if (key.empty()) {
-        m_runKeys.erase(service);
-        m_record.runKeys.erase(service);
-        m_keyedServices.erase(service);
-    }
-    if (m_proxy) {
-        m_proxy->sendKey(service, key);
-    }
-    if (!key.empty()) {
-        m_keyedServices.insert(service);
-        m_record.runKeys.insert(service);
-        m_runKeys[service] = std::move(key);
-    }
-    if (auto saved = save(); !saved) {
-        logWarning("sandbox " + m_record.name, saved.error().message);
-    }
-}
-
-asio::awaitable<void> Sandbox::refreshStoredKeys()
-{
-    const auto self = shared_from_this();
-    Result<std::vector<std::string>> services = co_await m_parts.keys.storedServices();
-    if (!services) {
-        logInfo("sandbox " + m_record.name, "no stored keys: " + services.error().message);
-        co_return;
-    }
-    std::set<std::string> stored(services->begin(), services->end());
-    for (const std::string& service : stored) {
-        if (m_record.runKeys.contains(service) || !m_parts.agents.knowsService(service)) {
-            continue;
-        }
-        Result<SecretBuffer> key = co_await m_parts.keys.key(service);
-        if (key && m_proxy) {
-            m_proxy->sendKey(service, *key);
-            m_keyedServices.insert(service);
-        }
-    }
-    for (auto it = m_keyedServices.begin(); it != m_keyedServices.end();) {
-        if (!stored.contains(*it) && !m_record.runKeys.contains(*it)) {
-            if (m_proxy) {
-                m_proxy->sendKey(*it, SecretBuffer());
-            }
-            it = m_keyedServices.erase(it);
-        } else {
-            ++it;
-        }
-    }
-}
-
-std::map<std::string, std::string> Sandbox::sentinelEnvironment() const
-{
-    std::map<std::string, std::string> environment;
-    for (const std::string& service : m_keyedServices) {
-        const auto sentinel = m_record.sentinels.find(service);
-        if (sentinel == m_record.sentinels.end()) {
-            continue;
-        }
-        for (const std::string& variable : m_parts.agents.environmentOf(service)) {
-            environment[variable] = sentinel->second;
-        }
-    }
-    return environment;
 }
 
 void Sandbox::askUser(const json& event)

@@ -142,6 +142,7 @@ std::string recordToJson(const SandboxRecord& r)
                 {"state", stateName(r.state)},
                 {"problem", r.problem},
                 {"sentinels", r.sentinels},
+                {"accounts", r.accounts},
                 {"proxyCookie", r.proxyCookie},
                 {"runKeys", r.runKeys},
                 {"provisional", r.provisional}}
@@ -207,6 +208,7 @@ Result<SandboxRecord> recordFromJson(const std::string& text)
         r.state = stateFromName(j.at("state").get<std::string>()).value_or(SandboxState::Failed);
         r.problem = j.at("problem");
         r.sentinels = j.at("sentinels").get<std::map<std::string, std::string>>();
+        r.accounts = j.value("accounts", std::map<std::string, std::string>());
         r.proxyCookie = j.at("proxyCookie");
         r.provisional = j.value("provisional", false);
         r.runKeys = j.value("runKeys", std::set<std::string>());

@@ -73,6 +73,7 @@ struct SandboxRecord
     SandboxState state = SandboxState::Stopped; ///< at rest: stopped or failed; others are repaired at start
     std::string problem;
     std::map<std::string, std::string> sentinels; ///< service → sentinel; random per sandbox, no secret
+    std::map<std::string, std::string> accounts; ///< service → the account whose key is used; none: the one without a name
     std::string proxyCookie;         ///< for taking the proxy over after an engine restart
     std::set<std::string> runKeys;   ///< services whose key was given for this run; the keys are with proxy and engine only
 };

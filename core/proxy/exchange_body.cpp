@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The second half of an exchange: bodies in both directions and what follows a switch of protocols.
+#include "proxy/aws_signature.h"
 #include "proxy/exchange_upload.h"
 #include "proxy/http1_serialise.h"
 #include "proxy/relay.h"
@@ -10,6 +11,17 @@ namespace {
 
 constexpr std::chrono::milliseconds kUploadGrace{5000};
 constexpr std::chrono::milliseconds kAfterServer{3000};
+constexpr std::size_t kMaxSignedBody = 8u << 20;
+
+/// The one content coding of a reply; several, which nobody sends, read as one that nobody knows.
+std::string contentCoding(const HeaderList& headers)
+{
+    std::string all;
+    for (const std::string& token : headers.tokens("content-encoding")) {
+        all += (all.empty() ? "" : ", ") + token;
+    }
+    return all;
+}
 
 } // namespace
 
@@ -36,6 +48,39 @@ int findInFields(const PatternSet* patterns, const HeaderList& fields)
     return -1;
 }
 
+asio::awaitable<bool> HttpExchange::digestBody()
+{
+    const ClientLegPtr client = m_client;
+    m_watchdog.arm(m_core->limits.idleStream, [client] { client->abort(); });
+    if (m_request.expectContinue) {
+        m_request.expectContinue = false;
+        m_request.headers.remove("expect");
+        ResponseHead goOn;
+        goOn.status = 100;
+        m_client->putInterim(goOn);
+        const bool asked = co_await m_client->flush();
+        if (!asked) {
+            co_return false;
+        }
+    }
+    std::string body;
+    std::string piece;
+    bool ended = false;
+    while (!ended) {
+        piece.clear();
+        HttpResult<bool> last = co_await m_client->readBody(piece);
+        m_watchdog.touch();
+        if (!last || body.size() + piece.size() > kMaxSignedBody) {
+            co_return false;
+        }
+        body += piece;
+        ended = *last;
+    }
+    m_injection.payloadHash = sha256Hex(body);
+    m_wholeBody = std::move(body);
+    co_return true;
+}
+
 asio::awaitable<void> HttpExchange::upload(std::shared_ptr<Upload> upload)
 {
     StreamScanner scanner(upload->sentinels);
@@ -44,7 +89,13 @@ asio::awaitable<void> HttpExchange::upload(std::shared_ptr<Upload> upload)
     bool ended = false;
     while (!ended && !upload->failed) {
         plain.clear();
-        HttpResult<bool> last = co_await upload->client->readBody(plain);
+        HttpResult<bool> last = true;
+        if (upload->whole) {
+            plain = std::move(*upload->whole);
+            upload->whole.reset();
+        } else {
+            last = co_await upload->client->readBody(plain);
+        }
         upload->onMovement();
         if (!last) {
             upload->problem = last.error().status == 0 ? std::string() : last.error().reason;
@@ -115,19 +166,20 @@ asio::awaitable<After> HttpExchange::sendResponse(ResponseHead response)
     m_event.status = response.status;
     const std::shared_ptr<const PatternSet> keys = m_core->injector.keyPatterns();
     const int headTag = keys->isEmpty() ? -1 : keys->find(serialiseResponse(response, ResponseFraming{}));
-    const std::string* encoding = response.headers.find("content-encoding");
     const std::string* messages = response.headers.find("grpc-encoding");
-    m_compressed = (encoding && !equalsIgnoringCase(*encoding, "identity"))
-                   || (messages && !equalsIgnoringCase(*messages, "identity"));
+    const bool strict = !m_event.keyInjected.empty() || m_core->injector.isServiceHost(m_tunnel->identity.host);
+    m_filter = std::make_unique<ReplyFilter>(keys, contentCoding(response.headers), strict);
+    const bool unreadable = !m_filter->canRead()
+                            || (!m_event.keyInjected.empty() && messages && !equalsIgnoringCase(*messages, "identity"));
     After after = After::Close;
     if (headTag >= 0) {
         after = leakedKey(headTag);
-    } else if (!m_event.keyInjected.empty() && m_compressed && response.framing != Framing::None) {
-        // It was asked not to; a key could hide in what cannot be read here.
+    } else if (unreadable && response.framing != Framing::None) {
+        // A key could hide in what cannot be read here.
         m_server->abort();
         co_await waitForUpload();
         m_request.keepAlive = false;
-        co_return co_await refuse(502, m_event.rule, "The server compressed a reply that has to be checked for the key.");
+        co_return co_await refuse(502, m_event.rule, "The server compressed a reply that has to be checked for the key in a way that is unknown here.");
     } else {
         const After possible = m_client->putHead(response, m_keepAlive, std::string());
         after = co_await sendBody(possible);
@@ -146,9 +198,9 @@ asio::awaitable<After> HttpExchange::sendResponse(ResponseHead response)
 asio::awaitable<After> HttpExchange::sendBody(After after)
 {
     const std::shared_ptr<const PatternSet> keys = m_core->injector.keyPatterns();
-    StreamScanner scanner(keys);
     std::string plain;
     std::string out;
+    bool alerted = false;
     bool ended = false;
     while (!ended) {
         if (!m_server->hasBody()) {
@@ -175,13 +227,32 @@ asio::awaitable<After> HttpExchange::sendBody(After after)
             co_return After::Aborted;
         }
         ended = *last;
-        int tag = passThrough(scanner, keys.get(), plain, out);
-        if (ended && tag < 0) {
-            scanner.finish(out);
+        out.clear();
+        ReplyFilter::Outcome found;
+        if (keys->isEmpty()) {
+            out.swap(plain);
+        } else if (!plain.empty()) {
+            found = m_filter->feed(plain, out);
+        }
+        if (found.keyTag >= 0 && !found.cut && !alerted) {
+            alerted = true;
+            const std::string service = m_core->injector.serviceOfTag(found.keyTag);
+            m_event.reason = "A reply carried the stored " + service + " key; it was overwritten.";
+            m_core->alert("key-in-reply", m_tunnel->identity, service, m_event.reason);
+        }
+        int tag = found.cut ? found.keyTag : -1;
+        if (ended && !found.cut) {
+            m_filter->finish(out);
             tag = findInFields(keys.get(), m_server->trailers());
         }
         if (tag >= 0) {
             co_return leakedKey(tag);
+        }
+        if (found.cut) {
+            m_event.verdict = "error";
+            m_event.reason = found.problem;
+            m_server->abort();
+            co_return After::Aborted;
         }
         m_client->putBody(out);
         if (ended) {

@@ -12,6 +12,7 @@ struct HttpExchange::Upload
     explicit Upload(asio::io_context& io) : ended(io) {}
     ClientLegPtr client;
     ServerLegPtr server;
+    std::optional<std::string> whole; ///< the body, where it was read before
     std::shared_ptr<const PatternSet> sentinels;
     std::function<void()> onMovement;
     bool done = false;

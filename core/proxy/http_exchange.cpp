@@ -94,7 +94,7 @@ asio::awaitable<After> HttpExchange::run(RequestHead request)
     }
     m_injection = m_core->injector.plan(m_tunnel->identity, m_secure, m_target, m_request);
     if (!m_injection.alert.empty()) {
-        m_core->alert("sentinel-misplaced", m_tunnel->identity, m_injection.service, m_injection.alert);
+        m_core->alert(m_injection.alertCode, m_tunnel->identity, m_injection.service, m_injection.alert);
     }
     if (!m_injection.blockedReason.empty()) {
         co_return co_await refuse(403, "key placeholder", m_injection.blockedReason);
@@ -103,6 +103,12 @@ asio::awaitable<After> HttpExchange::run(RequestHead request)
     m_grpc = isGrpc(m_request.headers);
     m_wantsTrailers = m_request.headers.hasToken("te", "trailers");
     removeHopByHop(m_request.headers);
+    if (m_injection.needsPayloadHash) {
+        const bool digested = co_await digestBody();
+        if (!digested) {
+            co_return co_await refuse(413, "signature", "The body is too large to be signed anew; let the client send X-Amz-Content-Sha256.");
+        }
+    }
     co_return co_await forward();
 }
 
@@ -209,7 +215,7 @@ asio::awaitable<bool> HttpExchange::sendRequest()
     const bool mayInject = !m_injection.service.empty() && m_server->isSecure();
     RequestHead withKey = mayInject ? m_request : RequestHead();
     RequestHead& head = mayInject ? withKey : m_request;
-    const bool injected = mayInject && m_core->injector.write(m_injection.service, head);
+    const bool injected = mayInject && m_core->injector.write(m_injection, m_tunnel->identity, m_target, head);
     if (injected) {
         m_event.keyInjected = m_injection.service;
         head.headers.remove("grpc-accept-encoding"); // messages of the reply have to be readable here
@@ -232,6 +238,7 @@ asio::awaitable<bool> HttpExchange::sendRequest()
         m_upload = std::make_shared<Upload>(m_core->io);
         m_upload->client = m_client;
         m_upload->server = m_server;
+        m_upload->whole = std::move(m_wholeBody);
         m_upload->sentinels = m_core->injector.sentinelsForBody(m_tunnel->identity);
         m_upload->onMovement = [this] { m_watchdog.touch(); };
         asio::co_spawn(m_core->io, upload(m_upload), asio::detached);

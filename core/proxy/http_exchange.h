@@ -3,6 +3,7 @@
 
 #include "proxy/http_leg.h"
 #include "proxy/proxy_core.h"
+#include "proxy/reply_filter.h"
 #include "proxy/streams.h"
 
 namespace coldframe::proxy {
@@ -31,6 +32,8 @@ private:
     asio::awaitable<After> switchProtocols(ResponseHead response);
     asio::awaitable<After> failedWithUpload(HttpError error);
     asio::awaitable<bool> waitForUpload();
+    /// Reads the body to its end and sets the digest that a signature needs; false: too large, or the client has gone.
+    asio::awaitable<bool> digestBody();
     After leakedKey(int tag);
     void report();
     static asio::awaitable<void> upload(std::shared_ptr<Upload> upload);
@@ -53,7 +56,8 @@ private:
     bool m_keepAlive = false;
     bool m_grpc = false;
     bool m_wantsTrailers = false;
-    bool m_compressed = false; ///< the reply is, so that a key in it could not be seen
+    std::optional<std::string> m_wholeBody; ///< was read for its digest
+    std::unique_ptr<ReplyFilter> m_filter;  ///< of the reply under way
 };
 
 } // namespace coldframe::proxy

@@ -6,6 +6,7 @@
 #include "proxy/http1_message.h"
 #include "proxy/identity.h"
 #include "proxy/key_scanner.h"
+#include "proxy/service.h"
 
 #include <map>
 #include <memory>
@@ -15,29 +16,17 @@
 
 namespace coldframe::proxy {
 
-/// Which key goes where. Only exact hosts, only `port`, only verified TLS, only these paths, only this header.
-struct Service
-{
-    std::string name;
-    std::string keyOf;                     ///< not empty: uses that service's key and sentinel
-    std::vector<std::string> hosts;        ///< normalised names
-    std::uint16_t port = 443;
-    std::string header;                    ///< "x-api-key"
-    std::string format = "{key}";          ///< "{key}", "Bearer {key}", "Basic {base64:x-access-token:{key}}"
-    std::vector<std::string> strip;        ///< lower-case names of the client's credentials
-    std::string sentinel;                  ///< what the sandbox holds instead of the key
-    std::vector<std::string> pathPrefixes; ///< empty = every path
-};
-
-/// Parses the "services" array of the engine's setup message; InvalidArgument names the service.
-Result<std::vector<Service>> servicesFromJson(std::string_view json);
-
 /// What injection makes of one request: first planned, then, once the upstream leg is verified, written.
 struct Injection
 {
     std::string service;       ///< whose key is to be set; empty = none
     std::string blockedReason; ///< not empty: the request must not go on
-    std::string alert;        ///< not empty: the engine must hear of it
+    std::string alertCode;     ///< "sentinel-misplaced", "token-minting"
+    std::string alert;         ///< not empty: the engine must hear of it
+    /// The key signs the body too, and the request does not tell its digest: whoever has the body sets payloadHash (sha256Hex())
+    /// before write(), and refuses what is too large to be read first.
+    bool needsPayloadHash = false;
+    std::string payloadHash;
 };
 
 /// Sets keys into request heads, and knows what to look for in what goes out (sentinels) and what comes back (keys). Holds the
@@ -51,10 +40,11 @@ public:
     bool hasKeys() const { return !m_keys.empty(); }
 
     /// Checks head and target for sentinels out of place and chooses the key, if everything fits: `verifiedTls` says that the
-    /// upstream leg is TLS with the identity's own name verified.
-    Injection plan(const Identity& identity, bool verifiedTls, const RequestTarget& target, const RequestHead& request) const;
-    /// Strips the client's credentials, then sets the key. False when the key has gone meanwhile. The caller wipes the head.
-    bool write(const std::string& service, RequestHead& request) const;
+    /// upstream leg is TLS with the identity's own name verified. Takes query parameters that only carry a placeholder out of `target`.
+    Injection plan(const Identity& identity, bool verifiedTls, RequestTarget& target, const RequestHead& request) const;
+    /// Strips the client's credentials, then sets the key or signs with it. False when the key has gone meanwhile. The caller
+    /// wipes the head.
+    bool write(const Injection& injection, const Identity& identity, const RequestTarget& target, RequestHead& request) const;
 
     /// Names of services whose sentinel must not stand in bodies for this host. Bodies for a host that is a service's own
     /// are not scanned: agents quote their environment to their model, and there the sentinel opens nothing.
@@ -67,7 +57,8 @@ public:
 private:
     void rebuildPatterns();
     const SecretBuffer* keyFor(const Service& service) const;
-    const Service* choose(const Identity& identity, const RequestHead& request) const;
+    const Service* choose(const Identity& identity, const RequestTarget& target, const RequestHead& request) const;
+    const Service* misplaced(const std::string& text, const Service* own) const;
 
     std::vector<Service> m_services;
     std::map<std::string, SecretBuffer> m_keys;

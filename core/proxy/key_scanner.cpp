@@ -91,6 +91,13 @@ void PatternSet::addKeyForms(std::string_view key, int tag)
     add(key, tag);
     std::string encoded = percentEncode(key);
     add(encoded, tag);
+    for (std::size_t i = 0; i + 2 < encoded.size(); ++i) {
+        if (encoded[i] == '%') { // some write the digits small
+            encoded[i + 1] = encoded[i + 1] >= 'A' ? static_cast<char>(encoded[i + 1] + 32) : encoded[i + 1];
+            encoded[i + 2] = encoded[i + 2] >= 'A' ? static_cast<char>(encoded[i + 2] + 32) : encoded[i + 2];
+        }
+    }
+    add(encoded, tag);
     wipe(encoded);
     // Inside a longer text the key's base64 form depends on where it starts modulo 3; the characters that also carry
     // neighbouring bytes are left out.
@@ -135,12 +142,12 @@ void PatternSet::finish()
     }
 }
 
-int PatternSet::find(std::string_view text) const
+PatternSet::Match PatternSet::locate(std::string_view text, std::size_t from) const
 {
-    if (m_patterns.empty() || text.size() < m_window) {
-        return -1;
+    if (m_patterns.empty() || text.size() < from + m_window) {
+        return {};
     }
-    std::size_t end = m_window - 1; // index of the window's last byte
+    std::size_t end = from + m_window - 1; // index of the window's last byte
     while (end < text.size()) {
         const std::size_t shift = m_shift[pairAt(text.data() + end - 1)];
         if (shift > 0) {
@@ -150,12 +157,12 @@ int PatternSet::find(std::string_view text) const
         const std::string_view candidate = text.substr(end + 1 - m_window);
         for (const Pattern& pattern : m_patterns) {
             if (candidate.starts_with(pattern.text.view())) {
-                return pattern.tag;
+                return {pattern.tag, end + 1 - m_window, pattern.text.view().size()};
             }
         }
         ++end;
     }
-    return -1;
+    return {};
 }
 
 std::size_t PatternSet::partialAtEnd(std::string_view text) const
@@ -185,21 +192,28 @@ int StreamScanner::feed(std::string_view data, std::string& out)
     std::string joined = std::move(m_tail);
     m_tail.clear();
     joined.append(data);
-    const std::string_view text = joined;
-    if (const int tag = m_patterns->find(text); tag >= 0) {
-        wipe(joined);
-        return tag;
+    int found = -1;
+    for (PatternSet::Match match = m_patterns->locate(joined); match.tag >= 0; match = m_patterns->locate(joined, match.at + match.length)) {
+        found = found < 0 ? match.tag : found;
+        if (m_onMatch == OnMatch::Stop) {
+            wipe(joined);
+            return found;
+        }
+        joined.replace(match.at, match.length, match.length, '*');
     }
-    const std::size_t held = m_patterns->partialAtEnd(text);
+    const std::string_view text = joined;
+    const std::size_t held = m_hold ? m_patterns->partialAtEnd(text) : 0;
     const std::size_t firstHeld = text.size() - held;
     // A pattern's beginning may reach back into bytes that were released already; those cannot be held any more.
     const std::size_t releasedUpTo = std::max(firstHeld, m_released);
     out.append(text.substr(m_released, releasedUpTo - m_released));
     // The longest beginning of a pattern is kept; without one, the bytes too few to be held so far.
-    const std::size_t keepFrom = held > 0 ? firstHeld : text.size() - std::min(text.size(), PatternSet::kHeldFrom - 1);
+    const std::size_t context = m_hold ? PatternSet::kHeldFrom - 1 : m_patterns->longest() - 1;
+    const std::size_t keepFrom = held > 0 ? firstHeld : text.size() - std::min(text.size(), context);
     m_tail.assign(text.substr(keepFrom));
     m_released = releasedUpTo - keepFrom;
-    return -1;
+    wipe(joined);
+    return found;
 }
 
 void StreamScanner::finish(std::string& out)

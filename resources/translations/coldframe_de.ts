@@ -82,6 +82,10 @@
 <context>
     <name>coldframe::ui::BlockedNotices</name>
     <message>
+        <source>A key was in danger in %1</source>
+        <translation>Ein Schlüssel war in Gefahr in %1</translation>
+    </message>
+    <message>
         <source>%1 was blocked</source>
         <translation>%1 wurde blockiert</translation>
     </message>
@@ -188,6 +192,18 @@
         <translation>&amp;Schlüssel</translation>
     </message>
     <message>
+        <source>Account</source>
+        <translation>Konto</translation>
+    </message>
+    <message>
+        <source>only for the second of several keys</source>
+        <translation>nur für einen zweiten von mehreren Schlüsseln</translation>
+    </message>
+    <message>
+        <source>&amp;Account</source>
+        <translation>&amp;Konto</translation>
+    </message>
+    <message>
         <source>Remove…</source>
         <translation>Entfernen …</translation>
     </message>
@@ -238,6 +254,18 @@
     <message>
         <source>The key for %1 is removed.</source>
         <translation>Der Schlüssel für %1 ist entfernt.</translation>
+    </message>
+    <message>
+        <source>%1, for one sandbox</source>
+        <translation>%1, für eine Sandbox</translation>
+    </message>
+    <message>
+        <source>%1, account %2</source>
+        <translation>%1, Konto %2</translation>
+    </message>
+    <message>
+        <source>given by a program</source>
+        <translation>von einem Programm</translation>
     </message>
 </context>
 <context>

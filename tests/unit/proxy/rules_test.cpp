@@ -63,10 +63,10 @@ Planned inject(const Injector& injector, const Identity& identity, bool verified
 {
     Planned planned;
     planned.request = requestOf(target, "Host: " + identity.host + "\r\n" + headers);
-    const auto parsed = checkIdentity(identity, verified, planned.request);
+    auto parsed = checkIdentity(identity, verified, planned.request);
     planned.injection = injector.plan(identity, verified, *parsed, planned.request);
     if (!planned.injection.service.empty()) {
-        injector.write(planned.injection.service, planned.request);
+        injector.write(planned.injection, identity, *parsed, planned.request);
     }
     return planned;
 }
