@@ -345,7 +345,8 @@ private slots:
         }, 10000));
         for (const char* path : {"/body", "/head", "/trailer", "/split"}) {
             const auto reply = client.peer->finish(client.peer->request("GET", kHost, path));
-            QVERIFY2(!reply.complete, path);
+            // In a plain body the key is overwritten; anywhere else the reply is cut.
+            QVERIFY2(reply.complete == (path == std::string("/body") || path == std::string("/split")), path);
             QVERIFY2(reply.body.find(kKey) == std::string::npos, path);
             QVERIFY2(!reply.trailers.find("x-echo"), path);
         }
