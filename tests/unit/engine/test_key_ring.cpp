@@ -133,7 +133,7 @@ private slots:
     {
         World world;
         // A stand-in for 1Password's program: prints what the reference names, and notes how it was called.
-        world.script("op", "printf '%s ' \"$@\" > '" + world.path("called").string() + "'; [ \"$4\" = op://vault/item/field ] && printf 'sk-from-op-0123456789'");
+        world.script("op", "printf '%s ' \"$@\" > '" + world.path("called").string() + "'; [ \"$3\" = op://vault/item/field ] && printf 'sk-from-op-0123456789'");
         const QByteArray before = qgetenv("PATH");
         qputenv("PATH", QByteArray::fromStdString(world.folder.path().toStdString()) + ":" + before);
         const auto set = world.run(world.ring.setCommand("openai", command({"op", "read", "--no-newline", "op://vault/item/field"})));
