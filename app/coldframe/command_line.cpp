@@ -279,8 +279,20 @@ void Grammar::addNetwork()
     });
     added->add_option("SANDBOX", log.sandbox, "Only this sandbox");
     added->add_option("--limit", log.limit, "At most so many, the newest")->check(CLI::Range(1, 10000));
-    added->add_option("--verdict", log.verdict, "Only these")->check(CLI::IsMember({"allowed", "denied", "error"}));
-    added->add_flag("-f,--follow", log.follow, "Go on as they come");
+    added->add_option("--verdict", log.verdict, "Only these")->check(CLI::IsMember({"allowed", "denied", "error", "blocked"}));
+    added->add_option("--host", log.host, "Only this host; \"*.example.com\" and the like for several");
+    added->add_option("--rule", log.rule, "Only where the rule that decided holds this text");
+    added->add_option("--process", log.process, "Only where the program's name holds this text");
+    added->add_option("--method", log.method, "Only this HTTP method");
+    added->add_option("--status", log.status, "Only this HTTP status, or a class: 404, 4xx");
+    added->add_option("--how", log.how, "Only what travelled so")
+        ->check(CLI::IsMember({"intercepted", "plain", "bypass", "raw", "refused", "reported"}));
+    added->add_option("--text", log.text, "Only where host, path, rule, reason, address or program hold this text");
+    added->add_option("--since", log.since, "Only from then on: 30m, 2h, 3d (ago), 2026-01-29, 2026-01-29T10:15:23Z");
+    added->add_option("--until", log.until, "Only up to then");
+    CLI::Option* following = added->add_flag("-f,--follow", log.follow, "Go on as they come");
+    added->add_flag("--summary", log.isSummary, "One line for each host and rule, with how often and when last")->excludes(following);
+    added->add_flag("--jsonl", log.isLines, "As JSON lines; without -f all that fits, oldest first, for a file");
     addListFlags(added);
     CLI::App* changed = add(network, "proxy", "Change what a sandbox may reach",
                             [this](EngineLink& engine) { return networkProxy(engine, proxy); });

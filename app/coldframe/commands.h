@@ -189,7 +189,18 @@ struct LogOptions
     std::string sandbox;
     int limit = 100;
     std::string verdict; ///< "", "allowed", "denied", "error"
+    std::string host;
+    std::string rule;
+    std::string since;
+    std::string until;
+    std::string method;
+    std::string status;
+    std::string process;
+    std::string how;
+    std::string text;
     bool follow = false;
+    bool isSummary = false;
+    bool isLines = false;
     ListOptions output;
 };
 Result<int> networkLog(EngineLink& engine, const LogOptions& options);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// policy and network.
+// policy, and what a sandbox may reach.
 #include "commands.h"
 #include "output.h"
 
@@ -17,106 +17,7 @@ json scoped(const std::string& sandbox, json params = json::object())
     return params;
 }
 
-std::string numberOf(const json& object, const char* key)
-{
-    const auto found = object.find(key);
-    return found != object.end() && found->is_number_integer() ? std::to_string(found->get<std::int64_t>()) : "";
-}
-
-/// One connection a line, the fields that scripts cut out first.
-std::string connectionLine(const json& entry, const std::map<std::string, std::string>& names)
-{
-    const std::string id = textOf(entry, "sandbox");
-    const auto name = names.find(id);
-    const std::string protocol = textOf(entry, "protocol");
-    const std::string method = textOf(entry, "method");
-    const bool isHttp = protocol == "http" || protocol == "https";
-    std::string url = protocol + "://" + textOf(entry, "host") + ":" + numberOf(entry, "port");
-    if (isHttp) {
-        url += textOf(entry, "path");
-    }
-    std::string line = textOf(entry, "time") + " sandbox=" + (name == names.end() ? id : name->second) + " " +
-                       textOf(entry, "source") + " " + (method.empty() ? "CONNECT" : method) + " " + url + " " +
-                       textOf(entry, "verdict");
-    if (const std::string status = numberOf(entry, "status"); !status.empty() && status != "0") {
-        line += " status=" + status;
-    }
-    if (const std::string key = textOf(entry, "keyInjected"); !key.empty()) {
-        line += " key=" + key;
-    }
-    if (const std::string count = numberOf(entry, "count"); !count.empty() && count != "1" && count != "0") {
-        line += " count=" + count;
-    }
-    if (const std::string rule = textOf(entry, "rule"); !rule.empty()) {
-        line += " rule=\"" + rule + "\"";
-    }
-    return line;
-}
-
-void printEntry(const json& entry, const LogOptions& options, const std::map<std::string, std::string>& names)
-{
-    if (options.output.json) {
-        // One line each, so that a followed log can be read as it comes.
-        printLine(entry.dump(-1, ' ', true, json::error_handler_t::replace));
-    } else if (options.output.quiet) {
-        printLine(textOf(entry, "host"));
-    } else {
-        printLine(connectionLine(entry, names));
-    }
-}
-
-Result<int> follow(EngineLink& engine, const LogOptions& options, const std::string& id,
-                   const std::map<std::string, std::string>& names)
-{
-    for (;;) {
-        const Result<json> event = engine.nextEvent();
-        if (!event) {
-            if (event.error().code == ErrorCode::Cancelled) {
-                return kInterrupted;
-            }
-            return tl::unexpected(event.error());
-        }
-        if (textOf(*event, "type") != "connection" || !event->contains("connection")) {
-            continue;
-        }
-        const json& entry = (*event)["connection"];
-        if ((id.empty() || textOf(entry, "sandbox") == id) &&
-            (options.verdict.empty() || textOf(entry, "verdict") == options.verdict)) {
-            printEntry(entry, options, names);
-        }
-    }
-}
-
 } // namespace
-
-Result<int> networkLog(EngineLink& engine, const LogOptions& options)
-{
-    // Subscribed before the log is read, so that nothing falls between.
-    COLDFRAME_TRY(const json snapshot,
-                  engine.call(options.follow ? "events.subscribe" : "sandbox.list"));
-    std::map<std::string, std::string> names;
-    for (const json& sandbox : snapshot.value("sandboxes", json::array())) {
-        names[textOf(sandbox, "id")] = textOf(sandbox, "name");
-    }
-    std::string id;
-    if (!options.sandbox.empty()) {
-        COLDFRAME_TRY(const json sandbox, engine.call("sandbox.inspect", {{"sandbox", options.sandbox}}));
-        id = textOf(sandbox, "id");
-    }
-    json params = scoped(options.sandbox, {{"limit", options.limit}});
-    if (!options.verdict.empty()) {
-        params["verdict"] = options.verdict;
-    }
-    COLDFRAME_TRY(const json log, engine.call("network.log", params));
-    if (options.output.json && !options.follow) {
-        printJson(log);
-        return kOk;
-    }
-    for (const json& entry : log.value("entries", json::array())) {
-        printEntry(entry, options, names);
-    }
-    return options.follow ? follow(engine, options, id, names) : Result<int>(kOk);
-}
 
 Result<int> networkProxy(EngineLink& engine, const ProxyOptions& options)
 {

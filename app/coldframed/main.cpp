@@ -211,7 +211,7 @@ int run(int argc, char** argv)
         return complain(catalog ? presets.error() : catalog.error());
     }
     std::vector<policy::Rule> presetRules = policy::presetRules(*presets);
-    auto record = engine::openConnectionRecord(paths::dataFolder() / "audit.sqlite");
+    auto record = engine::openConnectionRecord(paths::dataFolder() / "audit.sqlite", *settings);
     if (!record) {
         return complain(record.error());
     }
@@ -275,7 +275,7 @@ int run(int argc, char** argv)
     registryPointer = &registry;
     const auto quit = [&io] { io.stop(); };
     engine::Engine handlers({parts, registry, paths::configFolder(),
-                             [&record](const json& query) { return (*record)->query(query); },
+                             **record,
                              [&keys] { return keys.status(); },
                              [&keys](std::string service, SecretBuffer key) { return keys.store(std::move(service), std::move(key)); },
                              [&keys](std::string service) { return keys.remove(std::move(service)); },

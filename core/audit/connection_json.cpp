@@ -22,7 +22,7 @@ constexpr TextField kTexts[] = {
     {"kind", &Connection::kind},       {"host", &Connection::host},       {"address", &Connection::address},
     {"method", &Connection::method},   {"path", &Connection::path},       {"verdict", &Connection::verdict},
     {"rule", &Connection::rule},       {"reason", &Connection::reason},   {"keyInjected", &Connection::keyInjected},
-    {"protocol", &Connection::protocol}};
+    {"protocol", &Connection::protocol}, {"process", &Connection::process}, {"how", &Connection::how}};
 
 } // namespace
 
@@ -30,7 +30,7 @@ std::string toJson(const Connection& connection)
 {
     Json json{{"id", connection.id},           {"port", connection.port},         {"status", connection.status},
               {"bytesIn", connection.bytesIn}, {"bytesOut", connection.bytesOut}, {"inspected", connection.inspected},
-              {"count", connection.count}};
+              {"count", connection.count},     {"open", connection.isOpen},     {"durationMs", connection.durationMs}};
     for (const TextField& field : kTexts) {
         json[field.name] = connection.*field.member;
     }
@@ -76,12 +76,20 @@ Result<Connection> connectionFromJson(const std::string& text)
     COLDFRAME_TRY(connection.bytesIn, number("bytesIn", 0, kMaxNumber));
     COLDFRAME_TRY(connection.bytesOut, number("bytesOut", 0, kMaxNumber));
     COLDFRAME_TRY(connection.count, number("count", 1, kMaxNumber));
-    const auto inspected = json.find("inspected");
-    if (inspected != json.end()) {
-        if (!inspected->is_boolean()) {
-            return bad("inspected");
+    COLDFRAME_TRY(connection.durationMs, number("durationMs", 0, kMaxNumber));
+    for (const auto& [name, member] : {std::pair("inspected", &Connection::inspected), std::pair("open", &Connection::isOpen)}) {
+        const auto found = json.find(name);
+        if (found == json.end()) {
+            continue;
         }
-        connection.inspected = inspected->get<bool>();
+        if (!found->is_boolean()) {
+            return bad(name);
+        }
+        connection.*member = found->get<bool>();
+    }
+    // Not part of the API: proxy and log tell by it which end belongs to which beginning.
+    if (const auto ref = json.find("ref"); ref != json.end() && ref->is_string()) {
+        connection.ref = ref->get_ref<const std::string&>().substr(0, 64);
     }
     return connection;
 }

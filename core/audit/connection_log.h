@@ -6,10 +6,8 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 namespace coldframe::audit {
 
@@ -21,21 +19,26 @@ struct Connection
     std::string sandbox;
     std::string source;
     std::string kind;
+    std::string process; ///< the guest's own word; of a folded entry: the first few that differ
     std::string host;
     std::uint16_t port = 0;
     std::string address;
     std::string method;
-    std::string path;
+    std::string path; ///< without query
     int status = 0;
     std::int64_t bytesIn = 0;
     std::int64_t bytesOut = 0;
-    std::string verdict; ///< allowed, denied, error
+    std::int64_t durationMs = 0; ///< of a folded entry: of the last one
+    std::string verdict;         ///< allowed, denied, error
     std::string rule;
     std::string reason;
     std::string keyInjected; ///< the service, or empty
     bool inspected = false;
     std::string protocol;
+    std::string how; ///< intercepted, plain, bypass, raw, refused, reported
     std::int64_t count = 1; ///< how many this entry stands for
+    std::string ref; ///< not empty: it is still open; the entry of its end has the same one
+    bool isOpen = false;
 };
 
 /// The object of the API, and back; unknown fields are ignored, texts cut to 4 KiB. InvalidArgument names the field.
@@ -45,20 +48,17 @@ Result<Connection> connectionFromJson(const std::string& json);
 struct LogLimits
 {
     std::chrono::seconds foldWindow{60};
-    std::int64_t maxEntries = 500000; ///< beyond it the oldest go, in tenths
+    std::int64_t maxEntries = 4'000'000;          ///< beyond it the oldest go
+    std::int64_t maxBytes = std::int64_t{512} << 20; ///< of the database, likewise
+    std::chrono::hours maxAge{90 * 24};           ///< zero: for ever
+    std::int64_t maxPlaces = 200'000;
 };
 
-struct Query
-{
-    std::string sandbox;      ///< empty: all
-    std::string verdict;      ///< empty: all
-    std::int64_t afterId = 0; ///< only newer entries
-    int limit = 1000;         ///< 1 to 10000; the newest of what fits
-};
-
-/// Every connection tried, in SQLite with a write-ahead log. Repeats of (sandbox, source, host, port, protocol, rule, verdict, key)
-/// within the window are folded into one entry's count and byte sums when they are denied or without a request; a first
-/// occurrence is always an entry of its own, and so is each inspected request. Used from one thread.
+/// Every connection tried, in SQLite with a write-ahead log. Repeats of (sandbox, source, host, port, protocol, rule, verdict, key, method,
+/// path) within the window are folded into one entry's count and byte sums when they are denied or without a request; each inspected
+/// request that was allowed is an entry of its own. Beside the entries stands one *place* for each (sandbox, host, port, protocol, verdict,
+/// rule): first and last time, count, sums. Places outlive entries that went for size, so a first occurrence is not lost to a
+/// flood of later ones. Keys are cut out of what is kept (audit/redaction.h). Used from one thread; audit/log_reader.h reads.
 ///
 /// An error of append (disk full, read-only) means the record is not kept: the caller must then allow nothing new.
 class ConnectionLog
@@ -75,14 +75,11 @@ public:
 
     ~ConnectionLog();
 
-    /// Gives back the entry as it now stands: new, or an older one with its count raised.
+    /// Gives back the entry as it now stands: new, or an older one with its count raised or its end written.
     Result<Connection> append(Connection connection);
-    Result<std::vector<Connection>> find(const Query& query); ///< newest last
-    Result<std::int64_t> countBlocked(const std::string& sandbox);
-    /// JSON lines, oldest first; `line` ends with a newline. Stops with line's error.
-    Result<void> exportLines(const std::string& sandbox, const std::function<Result<void>(const std::string& line)>& write);
-    /// Forgets a removed sandbox's entries.
-    Result<void> removeSandbox(const std::string& sandbox);
+    /// The sandbox's proxy has gone: what was open is no more.
+    Result<void> endOpen(const std::string& sandbox);
+    void setLimits(LogLimits limits);
 
 private:
     class Impl;

@@ -84,17 +84,29 @@ void Database::Closer::operator()(sqlite3* database) const
     sqlite3_close_v2(database);
 }
 
-Result<Database> Database::open(const std::filesystem::path& file)
+Result<Database> Database::openWith(const std::filesystem::path& file, int flags)
 {
     sqlite3* raw = nullptr;
-    const int code = sqlite3_open_v2(file.c_str(), &raw,
-                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, nullptr);
+    const int code = sqlite3_open_v2(file.c_str(), &raw, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW, nullptr);
     Database database(raw);
     if (code != SQLITE_OK) {
         return sqliteError(raw);
     }
     sqlite3_extended_result_codes(raw, 0);
     sqlite3_busy_timeout(raw, 2000);
+    return database;
+}
+
+Result<Database> Database::open(const std::filesystem::path& file)
+{
+    return openWith(file, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+}
+
+Result<Database> Database::openToRead(const std::filesystem::path& file)
+{
+    // Not SQLITE_OPEN_READONLY: a reader of a write-ahead log takes part in its index.
+    COLDFRAME_TRY(Database database, openWith(file, SQLITE_OPEN_READWRITE));
+    COLDFRAME_CHECK(database.execute("PRAGMA query_only=1; PRAGMA trusted_schema=OFF; PRAGMA cache_size=-32000;"));
     return database;
 }
 
@@ -113,6 +125,11 @@ Result<Statement> Database::prepare(const char* sql)
         return sqliteError(m_database.get());
     }
     return Statement(statement);
+}
+
+std::int64_t Database::changes() const
+{
+    return sqlite3_changes(m_database.get());
 }
 
 std::int64_t Database::lastRowId() const

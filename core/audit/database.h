@@ -41,16 +41,21 @@ class Database
 {
 public:
     static Result<Database> open(const std::filesystem::path& file);
+    /// An existing file, to look at while another connection writes.
+    static Result<Database> openToRead(const std::filesystem::path& file);
 
     Result<void> execute(const char* sql);
     Result<Statement> prepare(const char* sql);
     std::int64_t lastRowId() const;
+    /// Rows that the last statement changed.
+    std::int64_t changes() const;
 
 private:
     struct Closer
     {
         void operator()(sqlite3* database) const;
     };
+    static Result<Database> openWith(const std::filesystem::path& file, int flags);
     explicit Database(sqlite3* database) : m_database(database) {}
     std::unique_ptr<sqlite3, Closer> m_database;
 };

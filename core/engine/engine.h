@@ -2,6 +2,7 @@
 #pragma once
 
 #include "api/server.h"
+#include "engine/connection_record.h"
 #include "engine/image_calls.h"
 #include "engine/questions.h"
 #include "engine/registry.h"
@@ -21,7 +22,7 @@ public:
         EngineParts& parts;
         Registry& registry;
         std::filesystem::path configFolder;
-        std::function<std::string(const nlohmann::json& query)> networkLog;         ///< JSON array of Connection
+        StoredConnectionRecord& record;
         std::function<asio::awaitable<Result<nlohmann::json>>()> keysStatus;        ///< backend, available, locked, keys
         std::function<asio::awaitable<Result<void>>(std::string, SecretBuffer)> storeKey;
         std::function<asio::awaitable<Result<void>>(std::string)> removeKey;

@@ -79,6 +79,10 @@ public:
     virtual ~ConnectionRecord() = default;
     /// The entry as it stands in the log, with its number.
     virtual Result<nlohmann::json> append(const nlohmann::json& connection) = 0;
+    /// What exports call the sandbox.
+    virtual void nameIs(const std::string& sandbox, const std::string& name) = 0;
+    /// The sandbox has a new proxy: what the old one had open has ended.
+    virtual void endOpen(const std::string& sandbox) = 0;
 };
 
 class Questions;

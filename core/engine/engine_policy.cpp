@@ -183,6 +183,7 @@ asio::awaitable<Result<json>> Engine::settingsCall(std::string method, json para
         }
         m_o.parts.settings = std::move(*settings);
         m_o.parts.warmStart.setEnabled(m_o.parts.settings.warmStart);
+        m_o.record.configure(m_o.parts.settings);
         policyChangedEverywhere();
     } else if (method != "settings.get") {
         co_return tl::unexpected(api::unknownMethod(method));

@@ -153,6 +153,7 @@ asio::awaitable<Result<void>> Sandbox::connectProxy()
     if (!m_record.proxyCookie.empty()) {
         if (auto adopted = ProxyLink::adopt(m_parts.io, adoptSocket, m_record.proxyCookie, onEvent, onGone)) {
             m_proxy = *adopted;
+            m_parts.record.nameIs(m_record.id, m_record.name);
             m_keyedServices.insert(m_record.runKeys.begin(), m_record.runKeys.end());
             co_await refreshStoredKeys();
             co_return Result<void>();
@@ -194,6 +195,8 @@ asio::awaitable<Result<void>> Sandbox::connectProxy()
         co_return tl::unexpected(link.error());
     }
     m_proxy = *link;
+    m_parts.record.nameIs(m_record.id, m_record.name);
+    m_parts.record.endOpen(m_record.id);
     for (const auto& [service, key] : m_runKeys) {
         m_proxy->sendKey(service, key);
         m_keyedServices.insert(service);

@@ -29,6 +29,32 @@ Result<policy::HostMapping> mappingFromJson(const json& j)
     return mapping;
 }
 
+Result<void> readLogSettings(const json& j, Settings& settings)
+{
+    settings.logFile = j.value("logFile", settings.logFile);
+    settings.logToSyslog = j.value("logToSyslog", settings.logToSyslog);
+    if (!settings.logFile.empty() && !std::filesystem::path(settings.logFile).is_absolute()) {
+        return fail(ErrorCode::InvalidArgument, "The setting \"logFile\" must be an absolute path, or empty.");
+    }
+    struct Number
+    {
+        const char* name;
+        int Settings::*member;
+        int least;
+        int most;
+    };
+    for (const Number& number : {Number{"logDays", &Settings::logDays, 0, 36500}, Number{"logMaxMiB", &Settings::logMaxMiB, 16, 65536},
+                                 Number{"logFileMiB", &Settings::logFileMiB, 1, 10240}, Number{"logFileCount", &Settings::logFileCount, 0, 99}}) {
+        int& value = settings.*number.member;
+        value = j.value(number.name, value);
+        if (value < number.least || value > number.most) {
+            return fail(ErrorCode::InvalidArgument, "The setting \"" + std::string(number.name) + "\" must be between " + std::to_string(number.least) +
+                                                        " and " + std::to_string(number.most) + ".");
+        }
+    }
+    return {};
+}
+
 Result<Settings> read(const json& j, Settings settings)
 {
     settings.acceleration = j.value("acceleration", settings.acceleration);
@@ -49,6 +75,7 @@ Result<Settings> read(const json& j, Settings settings)
     settings.whenIdle = j.value("whenIdle", settings.whenIdle);
     settings.whenIdleMinutes = j.value("whenIdleMinutes", settings.whenIdleMinutes);
     COLDFRAME_CHECK(checkIdleRule(settings.whenIdle, settings.whenIdleMinutes));
+    COLDFRAME_CHECK(readLogSettings(j, settings));
     if (j.contains("upstreamCaFiles")) {
         settings.upstreamCaFiles = j.at("upstreamCaFiles").get<std::vector<std::string>>();
         for (const std::string& file : settings.upstreamCaFiles) {
@@ -97,6 +124,12 @@ std::string settingsToJson(const Settings& s)
                 {"seedDisk", s.seedDisk},
                 {"whenIdle", s.whenIdle},
                 {"whenIdleMinutes", s.whenIdleMinutes},
+                {"logDays", s.logDays},
+                {"logMaxMiB", s.logMaxMiB},
+                {"logFile", s.logFile},
+                {"logFileMiB", s.logFileMiB},
+                {"logFileCount", s.logFileCount},
+                {"logToSyslog", s.logToSyslog},
                 {"idleMinutes", s.idleMinutes}}
         .dump(2);
 }
@@ -108,7 +141,8 @@ Result<Settings> settingsFromJson(const std::string& text, const Settings& base)
         static const std::vector<std::string> known = {"version",         "acceleration", "consentToEmulation", "hostMappings",
                                                        "upstreamCaFiles", "bypassHosts",  "defaultMode",        "idleMinutes",
                                                        "warmStart",       "whenIdle",     "whenIdleMinutes",    "askAboutHosts",
-                                                       "askSeconds",      "seedDisk"};
+                                                       "askSeconds",      "seedDisk",     "logDays",            "logMaxMiB",
+                                                       "logFile",         "logFileMiB",   "logFileCount",       "logToSyslog"};
         for (const auto& [key, value] : j.items()) {
             if (std::find(known.begin(), known.end(), key) == known.end()) {
                 return fail(ErrorCode::InvalidArgument, "There is no setting named \"" + key + "\".");

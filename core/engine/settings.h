@@ -25,6 +25,12 @@ struct Settings
     bool seedDisk = true;                 ///< large files go into a sandbox by its seed disk
     std::string whenIdle = "nothing";     ///< what becomes of a sandbox that nobody and nothing uses: nothing | pause | stop
     double whenIdleMinutes = 30;          ///< after this time without use; at least 0.1
+    int logDays = 90;                     ///< how long connections are kept; 0 = for ever
+    int logMaxMiB = 512;                  ///< how large the connection log may grow; 16 to 65536
+    std::string logFile;                  ///< connections are written there too, as JSON lines; an absolute path, or empty
+    int logFileMiB = 50;                  ///< when it has this size it becomes FILE.1; 1 to 10240
+    int logFileCount = 5;                 ///< so many old ones are kept; 0 to 99
+    bool logToSyslog = false;             ///< connections go to the system log too
     int idleMinutes = 5;                  ///< the engine leaves after this time with nothing to do; 0 = never
 };
 

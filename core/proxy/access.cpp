@@ -109,7 +109,61 @@ ConnectionEvent eventFor(const Tunnel& tunnel, std::string_view protocol)
     event.source = tunnel.identity.source;
     event.kind = tunnel.identity.kind;
     event.protocol = protocol;
+    event.process = tunnel.identity.process;
     return event;
 }
+
+void ProxyCore::report(const ConnectionEvent& event)
+{
+    const std::shared_ptr<const PatternSet> keys = injector.keyPatterns();
+    const auto holdsKey = [&keys](const std::string& text) { return keys->find(text) >= 0; };
+    if (holdsKey(event.path) || holdsKey(event.method) || holdsKey(event.process)) {
+        ConnectionEvent clean = event;
+        for (std::string* text : {&clean.path, &clean.method, &clean.process}) {
+            *text = holdsKey(*text) ? "[redacted]" : *text;
+        }
+        engine->send(encodeConnection(clean, sandbox));
+        return;
+    }
+    engine->send(encodeConnection(event, sandbox));
+}
+
+namespace {
+
+void sweepOpen(const ProxyCorePtr& core)
+{
+    core->isSweeping = true;
+    core->openSweep.expires_after(core->limits.openReport / 4);
+    core->openSweep.async_wait([weak = std::weak_ptr<ProxyCore>(core)](const asio::error_code& error) {
+        const ProxyCorePtr strong = weak.lock();
+        if (!strong || error || strong->stopping) {
+            return;
+        }
+        const auto due = std::chrono::steady_clock::now() - strong->limits.openReport;
+        for (ConnectionEvent* event : strong->lasting) {
+            if (event->ref.empty() && event->began <= due) {
+                event->ref = randomHex(8);
+                event->isOpen = true;
+                strong->report(*event);
+                event->isOpen = false;
+            }
+        }
+        strong->isSweeping = false;
+        if (!strong->lasting.empty()) {
+            sweepOpen(strong);
+        }
+    });
+}
+
+} // namespace
+
+OpenReport::OpenReport(ProxyCorePtr core, ConnectionEvent& event) : m_core(std::move(core)), m_place(m_core->lasting.insert(m_core->lasting.end(), &event))
+{
+    if (!m_core->isSweeping) {
+        sweepOpen(m_core);
+    }
+}
+
+OpenReport::~OpenReport() { m_core->lasting.erase(m_place); }
 
 } // namespace coldframe::proxy

@@ -22,6 +22,17 @@ constexpr std::uint8_t kKeyFrame = 2;
 constexpr std::uint8_t kEndFrame = 3;
 constexpr std::size_t kFrameHeader = 5;
 
+std::string howItTravelled(const ConnectionEvent& event)
+{
+    if (event.how == "reported" || event.verdict == "denied") {
+        return event.how == "reported" ? event.how : "refused";
+    }
+    if (!event.how.empty()) {
+        return event.how;
+    }
+    return !event.inspected ? "raw" : event.protocol == "https" ? "intercepted" : "plain";
+}
+
 std::string line(const Json& json)
 {
     return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -174,10 +185,16 @@ Result<std::optional<EngineMessage>> EngineDecoder::nextLine()
 
 std::string encodeConnection(const ConnectionEvent& event, const std::string& sandbox)
 {
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - event.began);
+    const bool isReport = event.how == "reported";
     return line({{"type", "connection"},
                  {"connection",
-                  {{"id", randomHex(8)},
-                   {"time", formatUtc(utcNow())},
+                  {{"time", formatUtc(utcNow())},
+                   {"process", escapeForDisplay(event.process, 120)},
+                   {"how", howItTravelled(event)},
+                   {"durationMs", isReport ? 0 : took.count()},
+                   {"ref", event.ref},
+                   {"open", event.isOpen},
                    {"sandbox", sandbox},
                    {"source", event.source},
                    {"kind", event.kind},
@@ -278,6 +295,7 @@ Result<std::vector<ConnectionEvent>> parseGuestReport(std::string_view json)
         event.host = text("host").substr(0, 300);
         event.port = static_cast<std::uint16_t>(std::min<std::uint64_t>(number("port"), 65535));
         event.count = std::clamp<std::uint64_t>(number("count"), 1, 1'000'000'000);
+        event.how = "reported";
         event.verdict = "denied";
         event.reason = protocol == "dns" ? "Reported by the sandbox itself: this name does not exist in a sandbox."
                                          : "Reported by the sandbox itself: only TCP leaves a sandbox.";

@@ -6,6 +6,7 @@
 #include "policy/policy.h"
 #include "proxy/injector.h"
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -84,6 +85,11 @@ struct ConnectionEvent
     bool inspected = false;
     std::string protocol = "tcp";
     std::uint64_t count = 1;
+    std::string process;  ///< the guest's own word
+    std::string how;      ///< "bypass" | "reported"; empty: by verdict and inspection
+    std::string ref;      ///< not empty: this was reported while it was open, under this mark
+    bool isOpen = false;
+    std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
 };
 
 /// {"type":"connection","connection":{…}} and a newline. Guest-made strings are escaped and bounded.

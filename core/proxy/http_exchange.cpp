@@ -116,6 +116,7 @@ asio::awaitable<After> HttpExchange::forward()
 {
     const ClientLegPtr client = m_client;
     const bool hasBody = m_request.framing != Framing::None;
+    const OpenReport lasting(m_core, m_event);
     for (int attempt = 0;; ++attempt) {
         ServerWish wish;
         wish.service = m_injection.service;

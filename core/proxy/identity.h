@@ -17,6 +17,7 @@ struct Identity
     bool isLiteral = false;
     std::string source = "process"; ///< "process" | "container"
     std::string kind = "name";      ///< "name" | "literal" | "proxy"
+    std::string process;            ///< the program inside, by the guest's own word; for the record alone
 };
 
 /// Splits and normalises "name:port" or "[v6]:port".

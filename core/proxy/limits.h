@@ -26,6 +26,7 @@ struct Limits
     std::chrono::milliseconds upstreamIdle{20'000};     ///< an unused upstream connection is kept this long
     std::chrono::milliseconds alone{600'000};           ///< without an engine, the process leaves after this
     std::chrono::milliseconds adopt{5'000};
+    std::chrono::milliseconds openReport{5'000};        ///< what is open for longer is on record before its end
 };
 
 } // namespace coldframe::proxy

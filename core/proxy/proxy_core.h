@@ -14,6 +14,8 @@
 #include "proxy/upstream_pool.h"
 
 #include <asio/io_context.hpp>
+#include <asio/steady_timer.hpp>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,7 +26,7 @@ namespace coldframe::proxy {
 struct ProxyCore
 {
     ProxyCore(asio::io_context& context, Limits bounds)
-        : io(context), limits(bounds), pool(context, bounds), http2(context), expiry(context)
+        : io(context), limits(bounds), pool(context, bounds), http2(context), expiry(context), openSweep(context)
     {
     }
 
@@ -44,8 +46,12 @@ struct ProxyCore
     std::size_t connections = 0;
     std::size_t streams = 0; ///< HTTP/2 requests being served
     bool stopping = false;
+    std::list<ConnectionEvent*> lasting; ///< see OpenReport; looked through by one timer, since most requests are over before it fires
+    asio::steady_timer openSweep;
+    bool isSweeping = false;
 
-    void report(const ConnectionEvent& event) { engine->send(encodeConnection(event, sandbox)); }
+    /// A path or method that holds a stored key is not written down (the guest cannot know one, but a user may have typed it there).
+    void report(const ConnectionEvent& event);
     void report(ConnectionEvent event, const OpenConnection& connection)
     {
         connection.amend(event);
@@ -57,6 +63,21 @@ struct ProxyCore
     }
 };
 using ProxyCorePtr = std::shared_ptr<ProxyCore>;
+
+/// What takes longer than Limits::openReport is on record while it is open; its end is the same entry. Refers to the event, which
+/// outlives it, and writes the mark into it that the event's own report carries then.
+class OpenReport
+{
+public:
+    OpenReport(ProxyCorePtr core, ConnectionEvent& event);
+    ~OpenReport();
+    OpenReport(const OpenReport&) = delete;
+    OpenReport& operator=(const OpenReport&) = delete;
+
+private:
+    ProxyCorePtr m_core;
+    std::list<ConnectionEvent*>::iterator m_place;
+};
 
 /// One CONNECT stream.
 struct Tunnel

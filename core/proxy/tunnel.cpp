@@ -74,6 +74,7 @@ asio::awaitable<void> rawTunnel(ProxyCorePtr core, std::shared_ptr<Tunnel> tunne
     options.idle = core->limits.idleStream;
     options.sentinels = core->injector.sentinelsForBody(tunnel->identity);
     event.address = upstream.address;
+    const OpenReport lasting(core, event);
     const RelayResult result = co_await relay(core->io, client, upstream.reader, options);
     event.bytesIn = result.bytesIn;
     event.bytesOut = result.bytesOut;
@@ -186,6 +187,7 @@ asio::awaitable<void> serveTls(ProxyCorePtr core, std::shared_ptr<Tunnel> tunnel
     if (refusal.empty() && core->policy->isBypassed(destinationOf(identity), utcNow())) {
         watchdog.disarm();
         const Access access = co_await authorise(core, tunnel, std::string(), std::string(), std::string("https"));
+        event.how = "bypass";
         event.rule = access.rule;
         event.reason = access.reason;
         if (!access.allowed) {
@@ -404,6 +406,7 @@ asio::awaitable<void> serveStream(ProxyCorePtr core, channel::StreamPtr stream)
     }
     tunnel->identity = std::move(*identity);
     tunnel->identity.source = headerOf(*stream, "x-coldframe-source") == "container" ? "container" : "process";
+    tunnel->identity.process = headerOf(*stream, "x-coldframe-process").substr(0, 120);
     const std::string kind = headerOf(*stream, "x-coldframe-kind");
     tunnel->identity.kind = kind == "proxy" ? kind : tunnel->identity.isLiteral ? "literal" : "name";
     if (core->connections >= core->limits.maxConnections || !core->engine->hasRoom()) {

@@ -195,22 +195,26 @@ asio::awaitable<void> Redirect::accept(Acceptor acceptor, bool isProxy)
 }
 
 Result<channel::StreamPtr> Redirect::open(const std::string& authority, const std::string& kind,
-                                          const asio::ip::address& peer)
+                                          const asio::ip::tcp::endpoint& peer)
 {
     if (!m_net || !m_net->isAlive()) {
         return fail(ErrorCode::Unavailable, "The sandbox's proxy is not running.");
     }
-    return m_net->open({{":method", "CONNECT"},
-                        {":authority", authority},
-                        {"x-coldframe-source", isOwnAddress(peer) ? "process" : "container"},
-                        {"x-coldframe-kind", kind}});
+    channel::Headers headers{{":method", "CONNECT"},
+                             {":authority", authority},
+                             {"x-coldframe-source", isOwnAddress(peer.address()) ? "process" : "container"},
+                             {"x-coldframe-kind", kind}};
+    if (const std::string process = m_owners.nameOf(peer); !process.empty()) {
+        headers["x-coldframe-process"] = process;
+    }
+    return m_net->open(headers);
 }
 
 asio::awaitable<void> Redirect::carry(asio::ip::tcp::socket socket)
 {
     const Counted counted(m_open);
     asio::error_code error;
-    const auto peer = socket.remote_endpoint(error).address();
+    const auto peer = socket.remote_endpoint(error);
     const auto to = originalDestination(socket.native_handle());
     if (error || !to) {
         resetAndClose(socket);
@@ -240,7 +244,7 @@ asio::awaitable<void> Redirect::proxy(asio::ip::tcp::socket socket)
 {
     const Counted counted(m_open);
     asio::error_code error;
-    const auto peer = socket.remote_endpoint(error).address();
+    const auto peer = socket.remote_endpoint(error);
     std::string received;
     std::size_t headEnd = std::string::npos;
     while ((headEnd = received.find("\r\n\r\n")) == std::string::npos && received.size() < kMaxHead) {

@@ -4,6 +4,7 @@
 #include "base/result.h"
 #include "channel/connection.h"
 #include "guest/agent/names.h"
+#include "guest/agent/process_owner.h"
 
 #include <asio/awaitable.hpp>
 #include <asio/io_context.hpp>
@@ -46,12 +47,13 @@ private:
     asio::awaitable<void> carry(asio::ip::tcp::socket socket);
     asio::awaitable<void> proxy(asio::ip::tcp::socket socket);
     Result<channel::StreamPtr> open(const std::string& authority, const std::string& kind,
-                                    const asio::ip::address& peer);
+                                    const asio::ip::tcp::endpoint& peer);
 
     asio::io_context& m_io;
     channel::Connection* m_net;
     const NameMap& m_names;
     std::size_t m_open = 0;
+    ProcessOwner m_owners;
 };
 
 /// A proxy request's head, understood. InvalidArgument when it is neither CONNECT nor absolute-form http.

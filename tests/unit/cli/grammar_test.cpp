@@ -173,6 +173,9 @@ private slots:
         row({"keys", "set", "anthropic", "sk-123"}, kUsage, ""); // never on a command line
         row({"keys"}, kUsage, "");
         row({"network", "log", "--limit", "5"}, 0, "network log");
+        row({"network", "log", "box", "--host", "*.example.com", "--since", "2h", "--status", "4xx", "--how", "raw", "--jsonl"}, 0, "network log");
+        row({"network", "log", "--summary", "--follow"}, kUsage, "");
+        row({"network", "log", "--how", "somehow"}, kUsage, "");
         row({"network", "proxy", "box", "--allow-host", "a.b", "--block-cidr", "10.0.0.0/8"}, 0, "network proxy");
         row({"policy", "allow", "-s", "box", "a.b", "c.d"}, 0, "policy allow");
         row({"policy", "check", "a.b", "--port", "99999"}, kUsage, "");
