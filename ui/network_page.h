@@ -4,36 +4,21 @@
 #include "ui/network_model.h"
 #include "ui/rules.h"
 
-#include <QSortFilterProxyModel>
+#include <QTimer>
 #include <QWidget>
 
 class QComboBox;
 class QLabel;
+class QStackedWidget;
 class QLineEdit;
 class QPushButton;
 class QTableView;
 
 namespace coldframe::ui {
 
-/// Filters by verdict and by text.
-class NetworkFilter : public QSortFilterProxyModel
-{
-    Q_OBJECT
+class PlacesModel;
 
-public:
-    using QSortFilterProxyModel::QSortFilterProxyModel;
-    void setText(const QString& text);
-    void setOnlyBlocked(int choice); ///< 0 all, 1 blocked and failed, 2 allowed
-
-protected:
-    bool filterAcceptsRow(int row, const QModelIndex& parent) const override;
-
-private:
-    QString m_text;
-    int m_choice = 0;
-};
-
-/// The live list of a sandbox's connections, with rules made from its rows.
+/// The live list of a sandbox's connections, each or by host, with rules made from its rows.
 class NetworkPage : public QWidget
 {
     Q_OBJECT
@@ -52,25 +37,44 @@ protected:
     bool eventFilter(QObject* watched, QEvent* event) override;
 
 private:
-    void loadLog();
+    void makeTables();
+    QTableView* makeTable(const char* name, QAbstractItemModel* model);
+    void onConnection(const nlohmann::json& connection);
+    void applyFilter();
+    void loadPage();
+    void loadPlaces();
+    bool showsPlaces() const;
+    QTableView* table() const;
     void fitColumns();
+    void fitPlaces();
     void showRightSide();
     void showMenu(const QPoint& point);
     void makeRule(RuleAction action);
+    void copyChosen();
+    void chooseExport();
     const ConnectionRow* chosen() const;
     void enableButtons();
 
     api::Client& m_client;
     QString m_id;
     NetworkModel* m_model = nullptr;
-    NetworkFilter* m_filter = nullptr;
+    PlacesModel* m_places = nullptr;
+    NetworkFilter m_filter;
     QLineEdit* m_search = nullptr;
     QComboBox* m_verdicts = nullptr;
+    QComboBox* m_view = nullptr;
+    QStackedWidget* m_stack = nullptr;
     QTableView* m_table = nullptr;
+    QTableView* m_placesTable = nullptr;
     QLabel* m_empty = nullptr;
     QLabel* m_details = nullptr;
+    QPushButton* m_copy = nullptr;
     QPushButton* m_allow = nullptr;
     QPushButton* m_deny = nullptr;
+    QTimer m_typing;        ///< the log is not asked with each letter
+    QTimer m_placesRefresh; ///< nor for the places with each connection
+    int m_asked = 0;        ///< answers to what was asked before the filter changed are not taken
+    bool m_isLoading = false;
     bool m_loaded = false;
 };
 

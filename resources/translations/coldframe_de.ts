@@ -550,6 +550,13 @@
     </message>
 </context>
 <context>
+    <name>coldframe::ui::NetworkExport</name>
+    <message>
+        <source>%1 cannot be written: %2</source>
+        <translation>%1 kann nicht geschrieben werden: %2</translation>
+    </message>
+</context>
+<context>
     <name>coldframe::ui::NetworkModel</name>
     <message>
         <source>allowed</source>
@@ -619,16 +626,36 @@
         <source>The proxy put the key for %1 on it.</source>
         <translation>Der Proxy hat den Schlüssel für %1 eingesetzt.</translation>
     </message>
+    <message>
+        <source>, open</source>
+        <translation>, offen</translation>
+    </message>
+    <message>
+        <source>By %1.</source>
+        <translation>Von %1.</translation>
+    </message>
+    <message>
+        <source>It was passed on uninspected, as the settings say.</source>
+        <translation>Sie wurde ungeprüft weitergeleitet, wie die Einstellungen es sagen.</translation>
+    </message>
+    <message>
+        <source>It was passed on as it is: neither HTTP nor TLS.</source>
+        <translation>Sie wurde unverändert weitergeleitet: weder HTTP noch TLS.</translation>
+    </message>
+    <message>
+        <source>It took %1 ms.</source>
+        <translation>Dauer: %1 ms.</translation>
+    </message>
+    <message>
+        <source>It took %1 s.</source>
+        <translation>Dauer: %1 s.</translation>
+    </message>
 </context>
 <context>
     <name>coldframe::ui::NetworkPage</name>
     <message>
         <source>Filter connections</source>
         <translation>Verbindungen filtern</translation>
-    </message>
-    <message>
-        <source>Filter by host, path or reason</source>
-        <translation>Nach Host, Pfad oder Grund filtern</translation>
     </message>
     <message>
         <source>Which connections</source>
@@ -683,16 +710,60 @@
         <translation>Keine Verbindung passt zum Filter.</translation>
     </message>
     <message>
-        <source>allowed, key put on</source>
-        <translation>erlaubt, Schlüssel eingesetzt</translation>
-    </message>
-    <message>
         <source>Status</source>
         <translation>Status</translation>
     </message>
     <message>
         <source>Choose a connection to see why it was allowed or blocked.</source>
         <translation>Wählen Sie eine Verbindung, um zu sehen, warum sie erlaubt oder blockiert wurde.</translation>
+    </message>
+    <message>
+        <source>Filter by host, path, program or reason</source>
+        <translation>Nach Host, Pfad, Programm oder Grund filtern</translation>
+    </message>
+    <message>
+        <source>How they are listed</source>
+        <translation>Art der Auflistung</translation>
+    </message>
+    <message>
+        <source>Each connection</source>
+        <translation>Jede Verbindung</translation>
+    </message>
+    <message>
+        <source>By host</source>
+        <translation>Nach Host</translation>
+    </message>
+    <message>
+        <source>Export…</source>
+        <translation>Exportieren …</translation>
+    </message>
+    <message>
+        <source>Writes what is listed to a file, as JSON lines</source>
+        <translation>Schreibt das Aufgelistete in eine Datei, als JSON-Zeilen</translation>
+    </message>
+    <message>
+        <source>Copy</source>
+        <translation>Kopieren</translation>
+    </message>
+    <message>
+        <source>Connections by host</source>
+        <translation>Verbindungen nach Host</translation>
+    </message>
+    <message>
+        <source>Export the connections</source>
+        <translation>Verbindungen exportieren</translation>
+    </message>
+    <message>
+        <source>JSON lines (*.jsonl)</source>
+        <translation>JSON-Zeilen (*.jsonl)</translation>
+    </message>
+    <message>
+        <source>All files (*)</source>
+        <translation>Alle Dateien (*)</translation>
+    </message>
+    <message>
+        <source>%1 connections were written to %2.</source>
+        <translation>%1 Verbindungen wurden in %2 geschrieben.</translation>
     </message>
 </context>
 <context>
@@ -959,6 +1030,33 @@
     <message>
         <source>%1; a service</source>
         <translation>%1; ein Dienst</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::PlacesModel</name>
+    <message>
+        <source>Last seen</source>
+        <translation>Zuletzt</translation>
+    </message>
+    <message>
+        <source>Verdict</source>
+        <translation>Urteil</translation>
+    </message>
+    <message>
+        <source>Host</source>
+        <translation>Host</translation>
+    </message>
+    <message>
+        <source>Program</source>
+        <translation>Programm</translation>
+    </message>
+    <message>
+        <source>Traffic</source>
+        <translation>Datenmenge</translation>
+    </message>
+    <message>
+        <source>Why</source>
+        <translation>Warum</translation>
     </message>
 </context>
 <context>

@@ -297,23 +297,7 @@ Result<json> FakeEngine::simpleCall(const std::string& method, const json& param
         return m_settings;
     }
     if (method == "network.log") {
-        json entries = json::array();
-        std::string id;
-        if (params.contains("sandbox")) {
-            COLDFRAME_TRY(id, find(params));
-        }
-        for (const json& entry : m_connections) {
-            if ((id.empty() || entry["sandbox"] == id) &&
-                (!params.contains("verdict") || entry["verdict"] == params["verdict"]) &&
-                entry["id"].get<int>() > params.value("afterId", 0)) {
-                entries.push_back(entry);
-            }
-        }
-        const auto limit = params.value("limit", std::size_t{1000});
-        while (entries.size() > limit) {
-            entries.erase(entries.begin());
-        }
-        return json{{"entries", entries}};
+        return networkLog(params);
     }
     if (method.starts_with("policy.")) {
         return policyCall(method, params);

@@ -23,6 +23,7 @@ struct FakeOptions
     int stageMilliseconds = 30;    ///< how long each stage of create, start and image.build takes
     bool emulate = false;          ///< hello says that there is no KVM, and create wants the consent
     bool imageMissing = false;     ///< create and start are Unavailable until image.build
+    int moreConnections = 0;       ///< with populate: so many of the first sandbox to hosts of their own
     bool keptSession = false;      ///< with populate: the agent of the first sandbox runs already, looked at by nobody
     std::string record;            ///< a file that gets one JSON line per request and per attachment
 };
@@ -69,6 +70,7 @@ private:
     void setState(const std::string& id, const std::string& state);
     void addConnection(const std::string& id, const std::string& host, bool allowed);
     void populate();
+    Result<nlohmann::json> networkLog(const nlohmann::json& params);
     asio::awaitable<void> tick();
     void record(const json& line);
 

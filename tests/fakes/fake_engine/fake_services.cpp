@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
+#include <cctype>
 
 namespace coldframe::fakes {
 
@@ -182,6 +183,58 @@ Result<json> FakeEngine::syncCall(const std::string& method, const json& params)
     return tl::unexpected(api::unknownMethod(method));
 }
 
+Result<json> FakeEngine::networkLog(const json& params)
+{
+    std::string id;
+    if (params.contains("sandbox")) {
+        COLDFRAME_TRY(id, find(params));
+    }
+    const std::string verdict = params.value("verdict", "");
+    const std::string text = params.value("text", "");
+    const bool oldestFirst = params.value("oldestFirst", false);
+    const auto limit = params.value("limit", std::size_t{1000});
+    const int before = params.value("beforeId", 0);
+    const auto fits = [&](const json& entry) {
+        const std::string all = entry["host"].get<std::string>() + " " + entry["path"].get<std::string>() + " " + entry["rule"].get<std::string>() +
+                                " " + entry["process"].get<std::string>();
+        const auto sameLetter = [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b)); };
+        const bool hasText = text.empty() || std::search(all.begin(), all.end(), text.begin(), text.end(), sameLetter) != all.end();
+        const bool hasVerdict = verdict.empty() || (verdict == "blocked" ? entry["verdict"] != "allowed" : entry["verdict"] == verdict);
+        return (id.empty() || entry["sandbox"] == id) && hasVerdict && hasText && entry["id"].get<int>() > params.value("afterId", 0) &&
+               (before == 0 || entry["id"].get<int>() < before);
+    };
+    if (params.value("summary", false)) {
+        std::map<std::string, json> places;
+        for (const json& entry : m_connections) {
+            if (fits(entry)) {
+                json& place = places[entry["host"].get<std::string>() + entry["rule"].get<std::string>()];
+                const std::int64_t count = place.is_null() ? 0 : place["count"].get<std::int64_t>();
+                place = entry;
+                place.update({{"count", count + 1}, {"firstTime", entry["time"]}, {"lastTime", entry["time"]}});
+            }
+        }
+        json list = json::array();
+        for (auto& [key, place] : places) {
+            list.push_back(place);
+        }
+        return json{{"places", list}};
+    }
+    std::deque<json> entries;
+    for (const json& entry : m_connections) {
+        if (fits(entry)) {
+            entries.push_back(entry);
+            if (entries.size() > limit) {
+                if (oldestFirst) {
+                    entries.pop_back();
+                    break;
+                }
+                entries.pop_front();
+            }
+        }
+    }
+    return json{{"entries", entries}};
+}
+
 void FakeEngine::addConnection(const std::string& id, const std::string& host, bool allowed)
 {
     const bool keyed = allowed && host == "api.anthropic.com";
@@ -191,9 +244,11 @@ void FakeEngine::addConnection(const std::string& id, const std::string& host, b
                        {"bytesIn", allowed ? 5120 : 0}, {"bytesOut", 640}, {"verdict", allowed ? "allowed" : "denied"},
                        {"rule", allowed ? "allow " + host + " (preset)" : "mode balanced"},
                        {"reason", allowed ? "" : "No rule allows this host, and nobody was there to ask."},
-                       {"keyInjected", keyed ? "anthropic" : ""}, {"inspected", true}, {"protocol", "https"}, {"count", 1}};
+                       {"keyInjected", keyed ? "anthropic" : ""}, {"inspected", true}, {"protocol", "https"}, {"count", 1},
+                       {"process", keyed ? "claude" : "node npm-cli.js"}, {"how", allowed ? "intercepted" : "refused"}, {"durationMs", allowed ? 840 : 2},
+                       {"open", false}};
     m_connections.push_back(connection);
-    if (m_connections.size() > 5000) {
+    if (m_connections.size() > 50000) {
         m_connections.pop_front();
     }
     m_server->broadcast({{"type", "connection"}, {"connection", connection}});
@@ -232,6 +287,9 @@ void FakeEngine::populate()
         addConnection(kFirstSandbox, host, true);
     }
     addConnection(kFirstSandbox, "telemetry.example.net", false);
+    for (int i = 0; i < m_options.moreConnections; ++i) {
+        addConnection(kFirstSandbox, "host" + std::to_string(i) + ".example.com", true);
+    }
     m_keys["anthropic"] = formatUtc(utcNow());
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// fake-coldframed [--populate] [--tick MS] [--stage MS] [--emulate] [--no-image] [--kept-session] [--record FILE] [--socket PATH]
+// fake-coldframed [--populate] [--tick MS] [--stage MS] [--emulate] [--no-image] [--kept-session] [--connections N] [--record FILE] [--socket PATH]
 // Prints "ready" when it serves. Ends on SIGTERM, SIGINT, engine.shutdown, or when its standard input closes with
 // --stdin-life.
 #include "fake_engine.h"
@@ -24,6 +24,8 @@ int main(int argc, char** argv)
         const auto value = [&] { return std::string(i + 1 < argc ? argv[++i] : ""); };
         if (word == "--populate") {
             options.populate = true;
+        } else if (word == "--connections") {
+            options.moreConnections = std::stoi(value());
         } else if (word == "--tick") {
             options.tickMilliseconds = std::stoi(value());
         } else if (word == "--stage") {

@@ -25,7 +25,10 @@
 #include <QCheckBox>
 #include <QClipboard>
 #include <QComboBox>
+#include <QGuiApplication>
 #include <QDir>
+#include <QFile>
+#include <QFileDialog>
 #include <QLabel>
 #include <QLineEdit>
 #include <QListView>
@@ -33,6 +36,7 @@
 #include <QMimeData>
 #include <QPushButton>
 #include <QTabWidget>
+#include <QTemporaryDir>
 #include <QTableView>
 #include <QTreeWidget>
 #include <QSignalSpy>
@@ -302,7 +306,7 @@ private slots:
         auto* table = shownChild<QTableView>("networkTable");
         QTRY_COMPARE(table->model()->rowCount(), 4);
         shownChild<QComboBox>("networkVerdicts")->setCurrentIndex(1);
-        QCOMPARE(table->model()->rowCount(), 1);
+        QTRY_COMPARE(table->model()->rowCount(), 1);
         QCOMPARE(table->model()->index(0, NetworkModel::HostColumn).data().toString(), QStringLiteral("telemetry.example.net:443"));
         QVERIFY(!shownChild<QPushButton>("networkAllow")->isEnabled());
         table->selectRow(0);
@@ -314,7 +318,71 @@ private slots:
         QCOMPARE(rule[QStringLiteral("pattern")].toString(), QStringLiteral("telemetry.example.net:443"));
         shownChild<QComboBox>("networkVerdicts")->setCurrentIndex(0);
         shownChild<QLineEdit>("networkSearch")->setText(QStringLiteral("NPMJS"));
-        QCOMPARE(table->model()->rowCount(), 1);
+        QTRY_COMPARE(table->model()->rowCount(), 1);
+        table->selectRow(0);
+        QVERIFY(shownChild<QLabel>("networkDetails")->text().contains(QStringLiteral("node npm-cli.js")));
+        click("networkCopy");
+        QVERIFY(QGuiApplication::clipboard()->text().contains(QStringLiteral("registry.npmjs.org:443")));
+        shownChild<QLineEdit>("networkSearch")->setText(QStringLiteral("nowhere"));
+        QTRY_VERIFY(shownChild<QLabel>("networkEmpty"));
+    }
+
+    void networkListsByHostAndMakesARuleThere()
+    {
+        begin({QStringLiteral("--populate")});
+        page(kWebshop)->showNetwork();
+        QTRY_VERIFY(shownChild<QComboBox>("networkView"));
+        shownChild<QComboBox>("networkView")->setCurrentIndex(1);
+        QTRY_VERIFY(shownChild<QTableView>("networkPlaces"));
+        auto* places = shownChild<QTableView>("networkPlaces");
+        QTRY_COMPARE(places->model()->rowCount(), 4);
+        shownChild<QComboBox>("networkVerdicts")->setCurrentIndex(1);
+        QTRY_COMPARE(places->model()->rowCount(), 1);
+        places->selectRow(0);
+        click("networkAllow");
+        QTRY_COMPARE(requests("policy.add").size(), 1);
+        QCOMPARE(requests("policy.add").value(0)[QStringLiteral("pattern")].toString(), QStringLiteral("telemetry.example.net:443"));
+        shownChild<QComboBox>("networkView")->setCurrentIndex(0);
+        QTRY_COMPARE(shownChild<QTableView>("networkTable")->model()->rowCount(), 1);
+    }
+
+    void aLongLogComesInPagesAndGoesIntoAFile()
+    {
+        begin({QStringLiteral("--populate"), QStringLiteral("--connections"), QStringLiteral("2400")});
+        page(kWebshop)->showNetwork();
+        QTRY_VERIFY(shownChild<QTableView>("networkTable"));
+        auto* table = shownChild<QTableView>("networkTable");
+        QTRY_COMPARE(table->model()->rowCount(), NetworkModel::kPage);
+        QCOMPARE(requests("network.log").size(), 1);
+        QCOMPARE(table->model()->index(0, NetworkModel::HostColumn).data().toString(), QStringLiteral("host2399.example.com:443"));
+        table->scrollToBottom();
+        QTRY_COMPARE(table->model()->rowCount(), 2 * NetworkModel::kPage);
+        for (int rows = 0; rows < 2404 && table->model()->canFetchMore({}); rows = table->model()->rowCount()) {
+            const int had = table->model()->rowCount();
+            table->model()->fetchMore({});
+            QTRY_VERIFY(table->model()->rowCount() > had || !table->model()->canFetchMore({}));
+        }
+        QCOMPARE(table->model()->rowCount(), 2404);
+        QCOMPARE(table->model()->index(2403, NetworkModel::HostColumn).data().toString(), QStringLiteral("api.anthropic.com:443"));
+        // The filter looks through all of the log, not what the window has.
+        shownChild<QLineEdit>("networkSearch")->setText(QStringLiteral("host7.example"));
+        QTRY_COMPARE(table->model()->rowCount(), 1);
+        shownChild<QLineEdit>("networkSearch")->setText(QStringLiteral("example.com"));
+        QTRY_COMPARE(table->model()->rowCount(), NetworkModel::kPage);
+        const QTemporaryDir folder;
+        const QString file = folder.filePath(QStringLiteral("log.jsonl"));
+        click("networkExport");
+        auto* chooser = m_scene->window.findChild<QFileDialog*>(QStringLiteral("networkExportChooser"));
+        QVERIFY(chooser);
+        emit chooser->fileSelected(file);
+        chooser->close();
+        QTRY_VERIFY(QFile::exists(file));
+        QFile written(file);
+        QVERIFY(written.open(QIODevice::ReadOnly));
+        const QList<QByteArray> lines = written.readAll().trimmed().split('\n');
+        QCOMPARE(lines.size(), 2400);
+        QVERIFY(lines.first().contains("host0.example.com"));
+        QVERIFY(lines.last().contains("host2399.example.com"));
     }
 
     void blockedHostAppearsOnThePageWithAllow()
