@@ -65,8 +65,8 @@ void SandboxActions::remove(const QString& id)
     }
     ask(m_window,
         {tr("Remove sandbox"), tr("Remove %1?").arg(sandbox->name),
-         tr("Lost: the sandbox with its disk, installed programs, rules and network log.\n\nKept: the workspace %1 on "
-            "this computer.")
+         tr("Lost: the sandbox with its disk, installed programs and rules.\n\nKept: the workspace %1 on this computer, "
+            "and the record of its connections for as long as the settings say.")
              .arg(sandbox->folder()),
          tr("Remove")},
         this, [this, id] { run(id, "sandbox.remove", tr("Removing")); });

@@ -11,7 +11,10 @@ std::map<std::string, std::string> trustEnvironment(const std::string& bundle)
     std::map<std::string, std::string> variables;
     for (const char* name :
          {"NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO", "CURL_CA_BUNDLE",
-          "AWS_CA_BUNDLE", "PIP_CERT", "DENO_CERT", "CODEX_CA_CERTIFICATE"}) {
+          "AWS_CA_BUNDLE", "PIP_CERT", "DENO_CERT", "CODEX_CA_CERTIFICATE", "CARGO_HTTP_CAINFO",
+          // Clients with roots of their own: gRPC's core, Elixir's hex, Ruby's bundler, yarn, gcloud, httplib2, Nix, Perl's LWP.
+          "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", "HEX_CACERTS_PATH", "BUNDLE_SSL_CA_CERT", "YARN_HTTPS_CA_FILE_PATH",
+          "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE", "HTTPLIB2_CA_CERTS", "NIX_SSL_CERT_FILE", "PERL_LWP_SSL_CA_FILE"}) {
         variables[name] = bundle;
     }
     return variables;

@@ -1396,14 +1396,6 @@ Erhalten: der Arbeitsordner %1, die Regeln und die Schlüssel.</translation>
         <translation>%1 entfernen?</translation>
     </message>
     <message>
-        <source>Lost: the sandbox with its disk, installed programs, rules and network log.
-
-Kept: the workspace %1 on this computer.</source>
-        <translation>Verloren: die Sandbox mit ihrer Platte, installierten Programmen, Regeln und dem Netzwerkprotokoll.
-
-Erhalten: der Arbeitsordner %1 auf diesem Rechner.</translation>
-    </message>
-    <message>
         <source>Remove</source>
         <translation>Entfernen</translation>
     </message>
@@ -1482,6 +1474,14 @@ Bleibt: der Arbeitsordner %1, die Regeln und die Schlüssel.</translation>
     <message>
         <source>Roll Back Anyway</source>
         <translation>Trotzdem zurückgehen</translation>
+    </message>
+    <message>
+        <source>Lost: the sandbox with its disk, installed programs and rules.
+
+Kept: the workspace %1 on this computer, and the record of its connections for as long as the settings say.</source>
+        <translation>Verloren: die Sandbox mit ihrer Platte, installierten Programmen und Regeln.
+
+Erhalten: der Arbeitsordner %1 auf diesem Rechner und die Aufzeichnung ihrer Verbindungen, so lange die Einstellungen es sagen.</translation>
     </message>
 </context>
 <context>

@@ -390,7 +390,10 @@ private slots:
         QCOMPARE(variables.at("B"), std::string("own"));
         QCOMPARE(variables.at("TERM"), std::string("dumb"));
         QCOMPARE(variables.at("HOME"), std::string("/home/agent"));
-        QCOMPARE(variables.at("SSL_CERT_FILE"), std::string(kCaBundle));
+        for (const char* name : {"SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "CARGO_HTTP_CAINFO",
+                                 "PIP_CERT", "AWS_CA_BUNDLE", "DENO_CERT", "CODEX_CA_CERTIFICATE", "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"}) {
+            QCOMPARE(variables.at(name), std::string(kCaBundle));
+        }
     }
 
     void anImageBringsVariables()
