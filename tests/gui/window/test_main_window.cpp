@@ -717,6 +717,7 @@ private slots:
         page(kWebshop)->showNetwork();
         QTRY_VERIFY(shownChild<QTableView>("networkTable"));
         auto* table = shownChild<QTableView>("networkTable");
+        QTRY_COMPARE(table->model()->rowCount(), 4);
         for (const int width : {720, 900, 1280}) {
             m_scene->window.resize(width, 600);
             QTRY_VERIFY(table->columnViewportPosition(NetworkModel::WhyColumn) + 100 < table->viewport()->width());
