@@ -74,8 +74,9 @@ asio::awaitable<void> rawTunnel(ProxyCorePtr core, std::shared_ptr<Tunnel> tunne
     options.idle = core->limits.idleStream;
     options.sentinels = core->injector.sentinelsForBody(tunnel->identity);
     event.address = upstream.address;
-    const OpenReport lasting(core, event);
+    std::optional<OpenReport> lasting(std::in_place, core, event);
     const RelayResult result = co_await relay(core->io, client, upstream.reader, options);
+    lasting.reset(); // its end is told below; what closes slowly after that is not open any more
     event.bytesIn = result.bytesIn;
     event.bytesOut = result.bytesOut;
     if (result.sentinelTag >= 0) {
