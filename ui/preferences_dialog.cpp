@@ -2,6 +2,7 @@
 #include "ui/preferences_dialog.h"
 
 #include "api/client.h"
+#include "ui/proxy_page.h"
 #include "ui/text.h"
 #include "ui/theme.h"
 
@@ -67,6 +68,9 @@ PreferencesDialog::PreferencesDialog(api::Client& client, QWidget* parent)
     tabs->setObjectName(QStringLiteral("preferencesPages"));
     tabs->addTab(makeGeneral(), tr("General"));
     tabs->addTab(makeNetwork(), tr("Network"));
+    m_proxy = new ProxyPage(this);
+    tabs->addTab(m_proxy, tr("Proxy"));
+    connect(m_proxy, &ProxyPage::applied, this, [this](const json& setting) { change({{"upstreamProxy", setting}}); });
     layout->addWidget(tabs, 1);
     m_message = hint({}, this);
     m_message->setObjectName(QStringLiteral("preferencesMessage"));
@@ -256,6 +260,7 @@ void PreferencesDialog::takeSettings(const json& settings)
     for (const json& file : listField(settings, "upstreamCaFiles")) {
         m_authorities->addItem(file.is_string() ? shown(file.get<std::string>()) : QString());
     }
+    m_proxy->setSettings(settings);
     m_filling = false;
     enableButtons();
 }

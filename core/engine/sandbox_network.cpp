@@ -34,6 +34,26 @@ std::string systemTrust()
     return {};
 }
 
+std::vector<std::string> extraAuthorities(const Settings& settings)
+{
+    std::vector<std::string> pems;
+    for (const std::string& file : settings.upstreamCaFiles) {
+        if (auto pem = readFile(file, 4u << 20)) {
+            pems.push_back(std::move(*pem));
+        } else {
+            logWarning("engine", "the CA file " + file + " cannot be read and is left out");
+        }
+    }
+    return pems;
+}
+
+std::vector<std::string> allTrusted(const Settings& settings)
+{
+    std::vector<std::string> pems = extraAuthorities(settings);
+    pems.push_back(systemTrust());
+    return pems;
+}
+
 } // namespace
 
 policy::PolicySet Sandbox::effectivePolicy() const
@@ -179,16 +199,11 @@ asio::awaitable<Result<void>> Sandbox::connectProxy()
     setup.sandbox = m_record.id;
     setup.authority = std::move(*authority);
     setup.policy = effectivePolicy();
-    for (const std::string& file : m_parts.settings.upstreamCaFiles) {
-        if (auto pem = readFile(file, 4u << 20)) {
-            setup.upstreamCaPem.push_back(std::move(*pem));
-        } else {
-            logWarning("engine", "the CA file " + file + " cannot be read and is left out");
-        }
-    }
+    setup.upstreamCaPem = extraAuthorities(m_parts.settings);
     setup.systemTrustPem = systemTrust();
     setup.servicesJson = m_parts.agents.servicesJson(m_record.sentinels);
     setup.cookie = m_record.proxyCookie;
+    setup.wayOut = co_await currentWayOut(m_parts, allTrusted(m_parts.settings));
     auto link = ProxyLink::start(m_parts.io, setup, std::move(netPort), adoptSocket, folder() / "proxy.log", onEvent, onGone);
     wipe(setup.authority.privateKeyPem);
     if (!link) {
@@ -203,6 +218,19 @@ asio::awaitable<Result<void>> Sandbox::connectProxy()
     }
     co_await refreshStoredKeys();
     co_return Result<void>();
+}
+
+asio::awaitable<void> Sandbox::upstreamChanged()
+{
+    const auto self = shared_from_this();
+    // A dialler that cannot be told is replaced when the policy changes, which the settings do as well.
+    if (!m_proxy || !m_proxy->canChangePolicy()) {
+        co_return;
+    }
+    const WayOut way = co_await currentWayOut(m_parts, allTrusted(m_parts.settings));
+    if (m_proxy) {
+        m_proxy->sendWayOut(way);
+    }
 }
 
 void Sandbox::askUser(const json& event)

@@ -86,6 +86,9 @@ Result<Settings> read(const json& j, Settings settings)
             }
         }
     }
+    if (j.contains("upstreamProxy")) {
+        COLDFRAME_TRY(settings.upstreamProxy, upstreamProxyFromJson(j.at("upstreamProxy")));
+    }
     if (j.contains("bypassHosts")) {
         settings.bypassHosts.clear();
         for (const json& pattern : j.at("bypassHosts")) {
@@ -116,6 +119,7 @@ std::string settingsToJson(const Settings& s)
                 {"consentToEmulation", s.consentToEmulation},
                 {"hostMappings", mappings},
                 {"upstreamCaFiles", s.upstreamCaFiles},
+                {"upstreamProxy", toJson(s.upstreamProxy)},
                 {"bypassHosts", s.bypassHosts},
                 {"defaultMode", s.defaultMode},
                 {"askAboutHosts", s.askAboutHosts},
@@ -142,7 +146,8 @@ Result<Settings> settingsFromJson(const std::string& text, const Settings& base)
                                                        "upstreamCaFiles", "bypassHosts",  "defaultMode",        "idleMinutes",
                                                        "warmStart",       "whenIdle",     "whenIdleMinutes",    "askAboutHosts",
                                                        "askSeconds",      "seedDisk",     "logDays",            "logMaxMiB",
-                                                       "logFile",         "logFileMiB",   "logFileCount",       "logToSyslog"};
+                                                       "logFile",         "logFileMiB",   "logFileCount",       "logToSyslog",
+                                                       "upstreamProxy"};
         for (const auto& [key, value] : j.items()) {
             if (std::find(known.begin(), known.end(), key) == known.end()) {
                 return fail(ErrorCode::InvalidArgument, "There is no setting named \"" + key + "\".");

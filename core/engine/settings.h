@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "engine/upstream.h"
 #include "policy/policy.h"
 
 #include <filesystem>
@@ -17,6 +18,7 @@ struct Settings
     bool consentToEmulation = false;   ///< sandboxes may run with reduced isolation without asking each time
     std::vector<policy::HostMapping> hostMappings;
     std::vector<std::string> upstreamCaFiles; ///< PEM files, absolute paths
+    UpstreamProxySetting upstreamProxy;       ///< how connections leave this computer
     std::vector<std::string> bypassHosts;
     std::string defaultMode = "balanced"; ///< for sandboxes made without network flags
     bool askAboutHosts = true;            ///< unknown hosts are asked about while somebody is there to answer; else denied

@@ -1281,6 +1281,113 @@
         <source>Ask about unknown hosts while this window is there; else block them</source>
         <translation>Nach unbekannten Hosts fragen, solange dieses Fenster da ist; sonst blockieren</translation>
     </message>
+    <message>
+        <source>Proxy</source>
+        <translation>Proxy</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::ProxyPage</name>
+    <message>
+        <source>How sandboxes reach the internet where the network wants a proxy. Nothing in a sandbox can change it.</source>
+        <translation>Wie Sandboxen das Internet erreichen, wo das Netz einen Proxy verlangt. Nichts in einer Sandbox kann das ändern.</translation>
+    </message>
+    <message>
+        <source>The network&apos;s proxy</source>
+        <translation>Der Proxy des Netzes</translation>
+    </message>
+    <message>
+        <source>None: connect directly</source>
+        <translation>Keiner: direkt verbinden</translation>
+    </message>
+    <message>
+        <source>As this computer&apos;s settings say</source>
+        <translation>Wie in den Einstellungen dieses Computers</translation>
+    </message>
+    <message>
+        <source>HTTP proxy</source>
+        <translation>HTTP-Proxy</translation>
+    </message>
+    <message>
+        <source>HTTP proxy, spoken to by TLS</source>
+        <translation>HTTP-Proxy, per TLS angesprochen</translation>
+    </message>
+    <message>
+        <source>SOCKS 5 proxy</source>
+        <translation>SOCKS-5-Proxy</translation>
+    </message>
+    <message>
+        <source>Configuration script (PAC)</source>
+        <translation>Konfigurationsskript (PAC)</translation>
+    </message>
+    <message>
+        <source>&amp;Proxy</source>
+        <translation>&amp;Proxy</translation>
+    </message>
+    <message>
+        <source>The proxy&apos;s name or address</source>
+        <translation>Name oder Adresse des Proxys</translation>
+    </message>
+    <message>
+        <source>proxy.example.com</source>
+        <translation>proxy.example.com</translation>
+    </message>
+    <message>
+        <source>The proxy&apos;s port</source>
+        <translation>Port des Proxys</translation>
+    </message>
+    <message>
+        <source>&amp;Host</source>
+        <translation>&amp;Rechner</translation>
+    </message>
+    <message>
+        <source>P&amp;ort</source>
+        <translation>P&amp;ort</translation>
+    </message>
+    <message>
+        <source>The script&apos;s file or address</source>
+        <translation>Datei oder Adresse des Skripts</translation>
+    </message>
+    <message>
+        <source>&amp;Script</source>
+        <translation>&amp;Skript</translation>
+    </message>
+    <message>
+        <source>User name for the proxy</source>
+        <translation>Benutzername für den Proxy</translation>
+    </message>
+    <message>
+        <source>none</source>
+        <translation>keiner</translation>
+    </message>
+    <message>
+        <source>&amp;User name</source>
+        <translation>&amp;Benutzername</translation>
+    </message>
+    <message>
+        <source>The password belongs in the keychain: coldframe keys set upstream-proxy</source>
+        <translation>Das Passwort gehört in den Schlüsselbund: coldframe keys set upstream-proxy</translation>
+    </message>
+    <message>
+        <source>Reached without the proxy</source>
+        <translation>Ohne den Proxy erreicht</translation>
+    </message>
+    <message>
+        <source>&amp;Without it</source>
+        <translation>&amp;Ohne ihn</translation>
+    </message>
+    <message>
+        <source>A proxy looks names up itself, so addresses cannot be checked here. Only hosts that a rule names are reached through it; an open network mode alone is not enough.</source>
+        <translation>Ein Proxy löst Namen selbst auf, daher lassen sich Adressen hier nicht prüfen. Durch ihn sind nur Rechner erreichbar, die eine Regel nennt; ein offener Netzmodus allein genügt nicht.</translation>
+    </message>
+    <message>
+        <source>Apply</source>
+        <translation>Anwenden</translation>
+    </message>
+    <message>
+        <source>Apply the proxy&apos;s settings</source>
+        <translation>Einstellungen des Proxys anwenden</translation>
+    </message>
 </context>
 <context>
     <name>coldframe::ui::QuestionBar</name>

@@ -19,7 +19,7 @@ using nlohmann::json;
 FakeEngine::FakeEngine(asio::io_context& io, FakeOptions options) : m_io(io), m_options(std::move(options))
 {
     m_imageReady = !m_options.imageMissing;
-    m_settings = {{"version", 1}, {"acceleration", "auto"}, {"consentToEmulation", false}, {"hostMappings", json::array()}};
+    m_settings = {{"version", 1}, {"acceleration", "auto"}, {"consentToEmulation", false}, {"hostMappings", json::array()}, {"upstreamProxy", {{"kind", "none"}}}};
     m_globalRules.push_back({{"id", "aa01"}, {"action", "allow"}, {"pattern", "*.npmjs.org"}, {"method", ""}, {"path", ""},
                              {"scope", "global"}, {"origin", "preset:package-managers"}, {"note", ""}, {"expiry", nullptr}});
 }

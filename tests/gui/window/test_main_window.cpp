@@ -628,6 +628,20 @@ private slots:
         shownChild<QTreeWidget>("mappings")->setCurrentItem(shownChild<QTreeWidget>("mappings")->topLevelItem(0));
         click("removeMapping");
         QTRY_COMPARE(shownChild<QTreeWidget>("mappings")->topLevelItemCount(), 0);
+        child<QTabWidget>("preferencesPages")->setCurrentIndex(2);
+        const auto before = requests("settings.set").size();
+        QVERIFY(!shownChild<QLineEdit>("proxyHost")); // nothing to fill in without a proxy
+        shownChild<QComboBox>("proxyKind")->setCurrentIndex(4);
+        QVERIFY(!shownChild<QPushButton>("proxyApply")->isEnabled());
+        shownChild<QLineEdit>("proxyHost")->setText(QStringLiteral("proxy.example.com"));
+        shownChild<QLineEdit>("proxyExempt")->setText(QStringLiteral("corp.example.com, 10.0.0.0/8"));
+        click("proxyApply");
+        QTRY_COMPARE(requests("settings.set").size(), before + 1);
+        const auto proxy = requests("settings.set").value(before)[QStringLiteral("settings")][QStringLiteral("upstreamProxy")];
+        QCOMPARE(proxy[QStringLiteral("kind")].toString(), QStringLiteral("socks5"));
+        QCOMPARE(proxy[QStringLiteral("port")].toInt(), 3128);
+        QCOMPARE(proxy[QStringLiteral("exempt")].toArray().size(), 2);
+        QTRY_COMPARE(shownChild<QLineEdit>("proxyExempt")->text(), QStringLiteral("corp.example.com, 10.0.0.0/8"));
         qunsetenv("XDG_CONFIG_HOME");
     }
 
