@@ -21,6 +21,12 @@ cat > "$home/session.sh" <<'SESSION'
 printf test-password | gnome-keyring-daemon --unlock --components=secrets --foreground > "$HOME/keyring.log" 2>&1 &
 daemon=$!
 trap 'kill $daemon 2> /dev/null || true' EXIT
+# Asked by its own name before it is there, the bus would start a second daemon, and both would write the keyring's file.
+for _ in $(seq 100); do
+    gdbus call --session --timeout 5 --dest org.freedesktop.DBus --object-path /org/freedesktop/DBus \
+        --method org.freedesktop.DBus.NameHasOwner org.freedesktop.secrets 2> /dev/null | grep -q true && break
+    sleep 0.05
+done
 for _ in $(seq 100); do
     gdbus call --session --timeout 5 --dest org.freedesktop.secrets --object-path /org/freedesktop/secrets \
         --method org.freedesktop.Secret.Service.ReadAlias default 2> /dev/null | grep -q collection && break
