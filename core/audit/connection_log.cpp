@@ -38,6 +38,9 @@ Result<std::filesystem::path> moveAside(const std::filesystem::path& file)
     return target;
 }
 
+/// Left by a log that found damage while it was written: opening reads too little to find it again.
+std::filesystem::path damageMark(const std::filesystem::path& file) { return file.string() + ".is-damaged"; }
+
 /// One request seen in the clear is an event of its own; refusals and plain connections repeat.
 bool mayFold(const Connection& connection)
 {
@@ -359,9 +362,12 @@ Result<ConnectionLog::Opened> ConnectionLog::open(const std::filesystem::path& f
 {
     COLDFRAME_CHECK(makeFolders(file.parent_path()));
     std::string note;
-    auto impl = Impl::make(file, limits);
+    std::error_code ignored;
+    const bool isMarked = std::filesystem::exists(damageMark(file), ignored);
+    auto impl = isMarked ? tl::unexpected(Error{ErrorCode::Corrupt, "The connection log is damaged.", ""}) : Impl::make(file, limits);
     if (!impl && impl.error().code == ErrorCode::Corrupt) {
         COLDFRAME_TRY(const std::filesystem::path aside, moveAside(file));
+        std::filesystem::remove(damageMark(file), ignored);
         note = "The connection log was damaged. It was moved to " + aside.string() + " and a new one started.";
         logWarning("audit", note);
         impl = Impl::make(file, limits);
@@ -388,6 +394,7 @@ Result<Connection> ConnectionLog::append(Connection connection)
     if (!done) {
         (void)m_impl->database.execute("ROLLBACK");
         if (done.error().code == ErrorCode::Corrupt) {
+            (void)writeFileAtomic(damageMark(m_impl->file), "");
             logError("audit", "The connection log is damaged. Restart the engine to start a new one: coldframe engine stop");
         }
         return tl::unexpected(done.error());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proxy/aws_signature.h"
 
+#include "base/percent_coding.h"
 #include "base/secret.h"
 
 #include <algorithm>
@@ -65,11 +66,6 @@ bool isUnreserved(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
-int hexValue(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 std::string uriEncode(std::string_view text, bool keepSlash)
 {
     std::string result;
@@ -77,10 +73,7 @@ std::string uriEncode(std::string_view text, bool keepSlash)
         if (isUnreserved(c) || (keepSlash && c == '/')) {
             result.push_back(c);
         } else {
-            const auto byte = static_cast<unsigned char>(c);
-            result.push_back('%');
-            result.push_back("0123456789ABCDEF"[byte >> 4]);
-            result.push_back("0123456789ABCDEF"[byte & 15]);
+            appendPercentEscape(result, static_cast<unsigned char>(c));
         }
     }
     return result;
@@ -90,14 +83,9 @@ std::string uriDecode(std::string_view text)
 {
     std::string result;
     for (std::size_t i = 0; i < text.size(); ++i) {
-        const int high = text[i] == '%' && i + 2 < text.size() ? hexValue(text[i + 1]) : -1;
-        const int low = high >= 0 ? hexValue(text[i + 2]) : -1;
-        if (low >= 0) {
-            result.push_back(static_cast<char>(high * 16 + low));
-            i += 2;
-        } else {
-            result.push_back(text[i]);
-        }
+        const auto escaped = percentEscapeAt(text, i);
+        result.push_back(escaped ? static_cast<char>(*escaped) : text[i]);
+        i += escaped ? 2 : 0;
     }
     return result;
 }

@@ -150,6 +150,11 @@ asio::awaitable<bool> HttpExchange::waitForUpload()
     co_return !upload->failed;
 }
 
+bool HttpExchange::isToService() const
+{
+    return !m_event.keyInjected.empty() || m_core->injector.isServiceHost(m_tunnel->identity.host);
+}
+
 After HttpExchange::leakedKey(int tag)
 {
     const std::string service = m_core->injector.serviceOfTag(tag);
@@ -167,8 +172,7 @@ asio::awaitable<After> HttpExchange::sendResponse(ResponseHead response)
     const std::shared_ptr<const PatternSet> keys = m_core->injector.keyPatterns();
     const int headTag = keys->isEmpty() ? -1 : keys->find(serialiseResponse(response, ResponseFraming{}));
     const std::string* messages = response.headers.find("grpc-encoding");
-    const bool strict = !m_event.keyInjected.empty() || m_core->injector.isServiceHost(m_tunnel->identity.host);
-    m_filter = std::make_unique<ReplyFilter>(keys, contentCoding(response.headers), strict);
+    m_filter = std::make_unique<ReplyFilter>(keys, contentCoding(response.headers), isToService());
     const bool unreadable = !m_filter->canRead()
                             || (!m_event.keyInjected.empty() && messages && !equalsIgnoringCase(*messages, "identity"));
     After after = After::Close;
@@ -300,6 +304,7 @@ asio::awaitable<After> HttpExchange::switchProtocols(ResponseHead response)
     options.idle = m_core->limits.idleStream;
     options.isWebSocket = true;
     options.keys = m_core->injector.keyPatterns();
+    options.holdsKeys = isToService();
     options.sentinels = m_core->injector.sentinelsForBody(m_tunnel->identity);
     options.afterServer = kAfterServer; // a WebSocket is over when either side ends it (RFC 6455, section 7.1.1)
     const RelayResult result = co_await relay(m_core->io, client, server, options);

@@ -110,14 +110,12 @@ private:
     }
     static std::string percentEncoded(std::string_view text)
     {
-        static constexpr std::string_view kHex = "0123456789ABCDEF";
         std::string result;
         for (const char c : text) {
             if (c >= 0x20 && c < 0x7f && c != '%') {
                 result.push_back(c);
             } else {
-                const auto byte = static_cast<unsigned char>(c);
-                result.append({'%', kHex[byte >> 4], kHex[byte & 15]});
+                appendPercentEscape(result, static_cast<unsigned char>(c));
             }
         }
         return result;

@@ -34,6 +34,8 @@ private:
     asio::awaitable<bool> waitForUpload();
     /// Reads the body to its end and sets the digest that a signature needs; false: too large, or the client has gone.
     asio::awaitable<bool> digestBody();
+    /// The server is one that a key belongs to, so its replies are looked into deeper.
+    bool isToService() const;
     After leakedKey(int tag);
     void report();
     static asio::awaitable<void> upload(std::shared_ptr<Upload> upload);

@@ -64,10 +64,10 @@ private:
 
 /// One direction. `tag` receives what the scan found.
 asio::awaitable<void> pump(std::shared_ptr<Shared> shared, BufferedReaderPtr from, ByteStreamPtr to,
-                           std::shared_ptr<const PatternSet> patterns, std::uint64_t* count, int* tag)
+                           std::shared_ptr<const PatternSet> patterns, bool hold, std::uint64_t* count, int* tag)
 {
     PayloadScanner payloads(shared->isWebSocket, patterns);
-    StreamScanner scanner(std::move(patterns));
+    StreamScanner scanner(std::move(patterns), StreamScanner::OnMatch::Stop, hold);
     std::string out;
     while (true) {
         if (from->view().empty()) {
@@ -122,10 +122,10 @@ asio::awaitable<void> finishRead(PendingReadPtr pending)
     pending->arrived.notify();
 }
 
-asio::awaitable<void> backward(std::shared_ptr<Shared> shared, std::shared_ptr<const PatternSet> keys,
+asio::awaitable<void> backward(std::shared_ptr<Shared> shared, std::shared_ptr<const PatternSet> keys, bool hold,
                                std::chrono::milliseconds afterwards)
 {
-    co_await pump(shared, shared->server, shared->client->stream(), std::move(keys), &shared->result.bytesIn,
+    co_await pump(shared, shared->server, shared->client->stream(), std::move(keys), hold, &shared->result.bytesIn,
                   &shared->result.keyTag);
     shared->backwardDone = true;
     if (afterwards.count() > 0 && !shared->over) {
@@ -163,11 +163,11 @@ asio::awaitable<RelayResult> relay(asio::io_context& io, BufferedReaderPtr clien
             strong->abortBoth();
         }
     });
-    asio::co_spawn(io, backward(shared, options.keys, options.afterServer), asio::detached);
+    asio::co_spawn(io, backward(shared, options.keys, options.holdsKeys, options.afterServer), asio::detached);
     while (options.clientRead && !options.clientRead->done) {
         co_await options.clientRead->arrived.wait();
     }
-    co_await pump(shared, client, server->stream(), options.sentinels, &shared->result.bytesOut,
+    co_await pump(shared, client, server->stream(), options.sentinels, true, &shared->result.bytesOut,
                   &shared->result.sentinelTag);
     while (!shared->backwardDone) {
         co_await shared->ended.wait();

@@ -44,6 +44,8 @@ struct RelayOptions
     std::chrono::milliseconds afterServer{0};
     std::shared_ptr<const PatternSet> keys;      ///< looked for in what comes back; null = not
     std::shared_ptr<const PatternSet> sentinels; ///< looked for in what goes out; null = not
+    /// Whether what may be the beginning of a key waits. Only for a server that the key belongs to: any other could spell it out from that.
+    bool holdsKeys = false;
     bool isWebSocket = false; ///< both are also looked for in the frames' payloads, over the bounds of frames and below the mask
 };
 

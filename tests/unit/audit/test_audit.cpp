@@ -552,6 +552,36 @@ private slots:
         QVERIFY(ConnectionLog::open(m_file)->note.empty());
     }
 
+    void damageThatIsFoundLaterEndsWithTheNextStart()
+    {
+        std::int64_t page = 0;
+        {
+            const auto log = openLog();
+            QVERIFY(log->append(denied("a.example")).has_value());
+        }
+        {
+            auto database = Database::open(m_file);
+            auto root = database->prepare("SELECT rootpage FROM sqlite_schema WHERE name='connection_fold'");
+            QVERIFY(root && root->step().value_or(false));
+            page = root->integer(0);
+        }
+        std::string bytes = *readFile(m_file, 64u << 20);
+        const std::size_t size = 4096;
+        QVERIFY(page > 1 && bytes.size() >= static_cast<std::size_t>(page) * size);
+        bytes.replace(static_cast<std::size_t>(page - 1) * size, size, size, 'x');
+        QVERIFY(writeFileAtomic(m_file, bytes).has_value());
+        {
+            const auto opened = ConnectionLog::open(m_file);
+            QVERIFY(opened && opened->note.empty()); // nothing that a start reads
+            const auto appended = opened->log->append(denied("a.example"));
+            QVERIFY(!appended && appended.error().code == ErrorCode::Corrupt);
+        }
+        const auto again = ConnectionLog::open(m_file);
+        QVERIFY(again && again->note.find("damaged") != std::string::npos);
+        QVERIFY(again->log->append(denied("a.example")).has_value());
+        QVERIFY(ConnectionLog::open(m_file)->note.empty());
+    }
+
     void newerVersionIsLeftAlone()
     {
         {

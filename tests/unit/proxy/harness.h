@@ -69,6 +69,8 @@ public:
     /// Up to and with the empty line; what follows stays buffered.
     std::string readHead();
     std::string readExactly(std::size_t count);
+    /// Whether more than was read is there, now or within that time.
+    bool arrivesWithin(std::chrono::milliseconds time);
     /// A whole reply: head and body by its framing, chunks decoded.
     struct Reply
     {

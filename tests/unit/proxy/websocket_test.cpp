@@ -164,6 +164,30 @@ private slots:
         }).is_null());
     }
 
+    void aStrangerCannotSpellTheKeyFromWhatWaits()
+    {
+        const std::string guess = frame(0x82, "the key begins with " + kKey.substr(0, 12), false);
+        for (const std::string& host : {std::string("other.example.com"), kHost}) {
+            Origin origin(makeCertificate({.name = host, .issuer = &originCa()}), socketOrigin({guess}));
+            Harness harness(setupWithKey());
+            harness.sendKey("acme", kKey);
+            // The key has arrived when it is put on.
+            Origin counting(makeCertificate({.name = kHost, .issuer = &originCa()}), socketOrigin({}));
+            harness.route(kHost + ":443", counting.port());
+            std::string head;
+            QVERIFY(QTest::qWaitFor([&] {
+                const auto probe = openSocket(harness, kHost, &head);
+                return counting.heads().back().find(kKey) != std::string::npos;
+            }, 10000));
+            harness.route(host + ":443", origin.port());
+            const auto wire = openSocket(harness, host, &head);
+            QVERIFY(wire && head.starts_with("HTTP/1.1 101"));
+            QCOMPARE(wire->readExactly(guess.size() - 12), guess.substr(0, guess.size() - 12));
+            // The control: from the key's own service it waits.
+            QCOMPARE(wire->arrivesWithin(500ms), host != kHost);
+        }
+    }
+
     void placeholdersDoNotLeaveBelowTheMask()
     {
         std::string received;

@@ -8,6 +8,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -162,6 +163,15 @@ Wire::Wire(Wire&& other) noexcept
 }
 
 Wire::~Wire() { close(); }
+
+bool Wire::arrivesWithin(std::chrono::milliseconds time)
+{
+    struct pollfd waiting
+    {
+        m_fd.get(), POLLIN, 0
+    };
+    return !m_buffer.empty() || (m_ssl && SSL_pending(m_ssl) > 0) || ::poll(&waiting, 1, static_cast<int>(time.count())) > 0;
+}
 
 void Wire::close()
 {
