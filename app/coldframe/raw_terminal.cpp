@@ -4,10 +4,13 @@
 #include "interrupts.h"
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <csignal>
-#include <initializer_list>
 #include <cstdlib>
 #include <cstring>
+#include <initializer_list>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
@@ -109,9 +112,18 @@ long readHidden(const char* prompt, char* buffer, unsigned long size)
     unsigned long length = 0;
     bool failed = false;
     while (length < size) {
+        // Not read() alone: a Ctrl-C between the prompt and a read that blocks would interrupt nothing.
+        std::array<pollfd, 2> ready{pollfd{STDIN_FILENO, POLLIN, 0}, pollfd{Interrupts::fd(), POLLIN, 0}};
+        if ((::poll(ready.data(), ready.size(), -1) < 0 && errno != EINTR) || Interrupts::shouldEnd()) {
+            failed = true;
+            break;
+        }
+        if (ready[0].revents == 0) {
+            continue;
+        }
         const ssize_t got = ::read(STDIN_FILENO, buffer + length, size - length);
         if (got < 0) {
-            failed = true; // Ctrl-C: the handler does not restart the read
+            failed = true;
             break;
         }
         length += static_cast<unsigned long>(got);

@@ -11,15 +11,16 @@ def folder_of(t, name):
 
 
 def count(t, name):
-    """What the program that counts has come to: in its memory and in a file in memory only."""
-    r = t.run(name, "cat /dev/shm/count; ps -C counter -o pid= | tr -d ' '")
+    """What the program that counts has come to, in a file in memory only, and its process; (0, "gone") where there is none."""
+    r = t.run(name, 'read -r n pid < <(tail -n 1 /dev/shm/count) && [ "$(cat /proc/$pid/comm)" = counter ] && echo $n $pid')
     words = r.out.split()
     return (int(words[0]), words[1]) if r.status == 0 and len(words) == 2 else (0, "gone")
 
 
 def start_counter(t, name):
-    t.run(name, "cp /bin/bash ~/counter; (setsid ~/counter -c 'n=0; while :; do n=$((n+1)); echo $n > /dev/shm/count; sleep 0.2; done' "
-          "> /dev/null 2>&1 < /dev/null &)")
+    # Lines are added, never cut off: a reader finds a whole one at any moment.
+    t.run(name, "pkill -x counter; rm -f /dev/shm/count; cp -f /bin/bash ~/counter; "
+          "(setsid ~/counter -c 'n=0; while :; do n=$((n+1)); echo $n $$ >> /dev/shm/count; sleep 0.2; done' > /dev/null 2>&1 < /dev/null &)")
     return wait_for(lambda: count(t, name)[0] > 2, 20) and count(t, name)
 
 
