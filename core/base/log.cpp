@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/utf8.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <unistd.h>
@@ -33,6 +34,9 @@ LogLevel threshold()
 std::string escapeForDisplay(std::string_view text, std::size_t maxBytes)
 {
     static constexpr char kDigits[] = "0123456789abcdef";
+    if (text.size() <= maxBytes && std::ranges::all_of(text, [](char c) { return c >= 0x20 && c < 0x7f; })) {
+        return std::string(text);
+    }
     std::string out;
     while (!text.empty()) {
         if (out.size() >= maxBytes) {

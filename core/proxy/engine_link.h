@@ -36,6 +36,8 @@ public:
     bool hasRoom() const;
     bool isAttached() const;
     std::size_t bufferedCount() const;
+    /// Ends when everything is written, no engine is there, or the time is over.
+    asio::awaitable<void> drained(std::chrono::milliseconds limit);
 
     /// Asks the user through the engine. No engine, too many questions, no answer in time: no. Equal questions under way share
     /// one answer.

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace coldframe::proxy {
 
@@ -37,6 +38,43 @@ std::string line(const Json& json)
 {
     return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
+
+/// An object of JSON written field by field. One is made for every request, and a tree of values for each was an eighth of
+/// what a request costs.
+class ObjectWriter
+{
+public:
+    explicit ObjectWriter(std::string& out) : m_out(out) { m_out += '{'; }
+    void text(std::string_view name, std::string_view value)
+    {
+        begin(name);
+        const bool isPlain = std::ranges::all_of(value, [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; });
+        if (isPlain) {
+            m_out.append(1, '"').append(value).append(1, '"');
+        } else {
+            m_out += Json(value).dump(-1, ' ', false, Json::error_handler_t::replace);
+        }
+    }
+    template <typename Number> void number(std::string_view name, Number value)
+    {
+        begin(name);
+        m_out += std::to_string(value);
+    }
+    void flag(std::string_view name, bool value)
+    {
+        begin(name);
+        m_out += value ? "true" : "false";
+    }
+    void end() { m_out += '}'; }
+
+private:
+    void begin(std::string_view name)
+    {
+        m_out.append(std::exchange(m_isFirst, false) ? "\"" : ",\"").append(name).append("\":");
+    }
+    std::string& m_out;
+    bool m_isFirst = true;
+};
 
 Result<Setup> readSetup(Json& json)
 {
@@ -187,32 +225,37 @@ std::string encodeConnection(const ConnectionEvent& event, const std::string& sa
 {
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - event.began);
     const bool isReport = event.how == "reported";
-    return line({{"type", "connection"},
-                 {"connection",
-                  {{"time", formatUtc(utcNow())},
-                   {"process", escapeForDisplay(event.process, 120)},
-                   {"how", howItTravelled(event)},
-                   {"durationMs", isReport ? 0 : took.count()},
-                   {"ref", event.ref},
-                   {"open", event.isOpen},
-                   {"sandbox", sandbox},
-                   {"source", event.source},
-                   {"kind", event.kind},
-                   {"host", escapeForDisplay(event.host, 300)},
-                   {"port", event.port},
-                   {"address", escapeForDisplay(event.address, 100)},
-                   {"method", escapeForDisplay(event.method, 40)},
-                   {"path", escapeForDisplay(event.path, 1024)},
-                   {"status", event.status},
-                   {"bytesIn", event.bytesIn},
-                   {"bytesOut", event.bytesOut},
-                   {"verdict", event.verdict},
-                   {"rule", escapeForDisplay(event.rule, 300)},
-                   {"reason", escapeForDisplay(event.reason, 500)},
-                   {"keyInjected", event.keyInjected},
-                   {"inspected", event.inspected},
-                   {"protocol", event.protocol},
-                   {"count", event.count}}}});
+    std::string out;
+    out.reserve(768);
+    out += "{\"type\":\"connection\",\"connection\":";
+    ObjectWriter object(out);
+    object.text("time", formatUtc(utcNow()));
+    object.text("process", escapeForDisplay(event.process, 120));
+    object.text("how", howItTravelled(event));
+    object.number("durationMs", isReport ? 0 : took.count());
+    object.text("ref", event.ref);
+    object.flag("open", event.isOpen);
+    object.text("sandbox", sandbox);
+    object.text("source", event.source);
+    object.text("kind", event.kind);
+    object.text("host", escapeForDisplay(event.host, 300));
+    object.number("port", event.port);
+    object.text("address", escapeForDisplay(event.address, 100));
+    object.text("method", escapeForDisplay(event.method, 40));
+    object.text("path", escapeForDisplay(event.path, 1024));
+    object.number("status", event.status);
+    object.number("bytesIn", event.bytesIn);
+    object.number("bytesOut", event.bytesOut);
+    object.text("verdict", event.verdict);
+    object.text("rule", escapeForDisplay(event.rule, 300));
+    object.text("reason", escapeForDisplay(event.reason, 500));
+    object.text("keyInjected", event.keyInjected);
+    object.flag("inspected", event.inspected);
+    object.text("protocol", event.protocol);
+    object.number("count", event.count);
+    object.end();
+    out += "}\n";
+    return out;
 }
 
 std::string encodeAsk(const AskQuestion& question, const std::string& sandbox)

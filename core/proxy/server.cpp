@@ -9,17 +9,17 @@
 
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
-#include <asio/post.hpp>
 
 namespace coldframe::proxy {
 
 namespace {
 
 constexpr std::string_view kCategory = "proxy";
+constexpr std::chrono::milliseconds kLastWords{500};
 
 } // namespace
 
-struct ProxyServer::State
+struct ProxyServer::State : std::enable_shared_from_this<State>
 {
     asio::io_context* io = nullptr;
     Options options;
@@ -43,7 +43,17 @@ struct ProxyServer::State
             port->close();
         }
         if (options.onEnd) {
-            options.onEnd(code);
+            asio::co_spawn(*io, leave(core, weak_from_this(), code), asio::detached);
+        }
+    }
+
+    /// What was said last still has to get out, in a moment or not at all.
+    static asio::awaitable<void> leave(ProxyCorePtr core, std::weak_ptr<State> weak, int code)
+    {
+        co_await core->engine->drained(kLastWords);
+        const auto state = weak.lock();
+        if (state && state->options.onEnd) {
+            state->options.onEnd(code);
         }
     }
 };
@@ -127,8 +137,7 @@ template <typename State> void onMessage(const std::shared_ptr<State>& state, En
         if (auto done = setUp(state, *message.setup); !done) {
             logError(kCategory, done.error().message + " " + done.error().detail);
             core.engine->send(encodeProblem(done.error()));
-            // The line above still has to get out.
-            asio::post(*state->io, [state] { state->end(1, "The setup failed."); });
+            state->end(1, "The setup failed.");
             break;
         }
         core.engine->send(encodeReady(core.sandbox));

@@ -149,44 +149,46 @@ ByteStreamPtr makePrefixedStream(std::string prefix, ByteStreamPtr stream)
 
 Watchdog::Watchdog(asio::io_context& io) : m_state(std::make_shared<State>(io)) {}
 
-Watchdog::~Watchdog() { disarm(); }
+Watchdog::~Watchdog()
+{
+    disarm();
+    ++m_state->generation;
+    m_state->timer.cancel();
+}
 
 void Watchdog::arm(std::chrono::milliseconds limit, std::function<void()> action)
 {
-    ++m_state->generation;
     m_state->limit = limit;
     m_state->action = std::move(action);
     touch();
-    m_state->timer.expires_after(limit);
-    wait(m_state, m_state->generation);
+    const auto due = m_state->last + limit;
+    if (!m_state->wakesAt || *m_state->wakesAt > due) {
+        wait(m_state, due);
+    }
 }
 
-void Watchdog::wait(const std::shared_ptr<State>& state, std::uint64_t generation)
+void Watchdog::wait(const std::shared_ptr<State>& state, std::chrono::steady_clock::time_point until)
 {
+    const std::uint64_t generation = ++state->generation;
+    state->wakesAt = until;
+    state->timer.expires_at(until);
     state->timer.async_wait([state, generation](const asio::error_code&) {
         if (state->generation != generation) {
             return;
         }
-        const auto due = state->last + state->limit;
-        if (std::chrono::steady_clock::now() < due) {
-            state->timer.expires_at(due);
-            wait(state, generation);
+        state->wakesAt.reset();
+        if (!state->action) {
             return;
         }
-        ++state->generation;
+        const auto due = state->last + state->limit;
+        if (std::chrono::steady_clock::now() < due) {
+            wait(state, due);
+            return;
+        }
         state->fired = true;
         const std::function<void()> action = std::exchange(state->action, nullptr);
-        if (action) {
-            action();
-        }
+        action();
     });
-}
-
-void Watchdog::disarm()
-{
-    ++m_state->generation;
-    m_state->action = nullptr;
-    m_state->timer.cancel();
 }
 
 Notifier::Notifier(asio::io_context& io) : m_timer(io) {}

@@ -7,6 +7,9 @@
 
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
 
 namespace coldframe::proxy {
 
@@ -29,11 +32,12 @@ public:
     ~Watchdog();
     Watchdog(const Watchdog&) = delete;
     Watchdog& operator=(const Watchdog&) = delete;
-    /// Starts anew with this limit.
+    /// Starts anew with this limit. Cheap: a timer that is already under way looks at the new limit when it ends, if that is not later.
     void arm(std::chrono::milliseconds limit, std::function<void()> action);
     /// Something moved: the limit counts from now. Cheap.
     void touch() { m_state->last = std::chrono::steady_clock::now(); }
-    void disarm();
+    /// The action is forgotten; the timer ends by itself or with this.
+    void disarm() { m_state->action = nullptr; }
     bool hasFired() const { return m_state->fired; }
 
 private:
@@ -43,11 +47,12 @@ private:
         asio::steady_timer timer;
         std::chrono::steady_clock::time_point last;
         std::chrono::milliseconds limit{0};
-        std::function<void()> action;
+        std::function<void()> action; ///< empty: disarmed
+        std::optional<std::chrono::steady_clock::time_point> wakesAt; ///< of the timer under way
         std::uint64_t generation = 0;
         bool fired = false;
     };
-    static void wait(const std::shared_ptr<State>& state, std::uint64_t generation);
+    static void wait(const std::shared_ptr<State>& state, std::chrono::steady_clock::time_point until);
     std::shared_ptr<State> m_state;
 };
 

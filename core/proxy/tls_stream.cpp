@@ -68,7 +68,18 @@ public:
 
     asio::awaitable<Result<std::size_t>> read(std::span<std::uint8_t> buffer) override
     {
+        bool mayHave = SSL_has_pending(m_ssl.get()) == 1 || BIO_ctrl_pending(m_in) > 0;
         while (true) {
+            if (!mayHave) {
+                auto more = co_await fill();
+                if (!more) {
+                    co_return tl::unexpected(more.error());
+                }
+                if (*more == 0) {
+                    // No close_notify: where it matters, the message's own framing shows the truncation.
+                    co_return fail(ErrorCode::Closed, "The connection ended without a TLS close.", "eof");
+                }
+            }
             ERR_clear_error();
             std::size_t count = 0;
             const int result = SSL_read_ex(m_ssl.get(), buffer.data(), buffer.size(), &count);
@@ -88,14 +99,7 @@ public:
                     co_return tl::unexpected(flushed.error());
                 }
             }
-            auto more = co_await fill();
-            if (!more) {
-                co_return tl::unexpected(more.error());
-            }
-            if (*more == 0) {
-                // No close_notify: where it matters, the message's own framing shows the truncation.
-                co_return fail(ErrorCode::Closed, "The connection ended without a TLS close.", "eof");
-            }
+            mayHave = false;
         }
     }
 

@@ -7,7 +7,9 @@
 #include "proxy/key_scanner.h"
 #include "proxy/proxy_core.h"
 
+#include "base/log.h"
 #include <QtTest>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 using namespace coldframe;
@@ -454,6 +456,29 @@ private slots:
         QVERIFY(line.find('\x1b') == std::string::npos);
         const nlohmann::json json = nlohmann::json::parse(line);
         QCOMPARE(json["connection"]["sandbox"].get<std::string>(), std::string("s1"));
+        QCOMPARE(json["connection"]["host"].get<std::string>(), std::string("a\\x0ab\\x1b[2J"));
+
+        // Whatever is in a field, it is that field's value and nothing else's.
+        const std::string odd[] = {"", "\"", "\\", "\\\"}", "\xff\xfe", "\xc3\xa4 \xf0\x9f\x98\x80", std::string("\0x", 2), "\x7f", "\xe2\x80\xae"};
+        for (const std::string& text : odd) {
+            ConnectionEvent one;
+            one.host = one.process = one.path = one.method = one.address = one.rule = one.reason = text;
+            one.ref = one.keyInjected = one.source = text;
+            one.bytesIn = std::numeric_limits<std::uint64_t>::max();
+            const nlohmann::json read = nlohmann::json::parse(encodeConnection(one, text));
+            QCOMPARE(read.size(), std::size_t{2});
+            const nlohmann::json& fields = read["connection"];
+            QCOMPARE(fields.size(), std::size_t{24});
+            for (const char* name : {"host", "process", "path", "method", "address", "rule", "reason"}) {
+                QCOMPARE(fields[name].get<std::string>(), escapeForDisplay(text));
+            }
+            for (const char* name : {"ref", "keyInjected", "source", "sandbox"}) {
+                const std::string replaced = nlohmann::json::parse(nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+                QCOMPARE(fields[name].get<std::string>(), replaced);
+            }
+            QCOMPARE(fields["bytesIn"].get<std::uint64_t>(), std::numeric_limits<std::uint64_t>::max());
+            QCOMPARE(fields["open"].get<bool>(), false);
+        }
 
         std::string many = R"({"refused":[)";
         for (int i = 0; i < 1000; ++i) {
