@@ -480,7 +480,7 @@ def _reap_orphans():
             os._exit(os.waitstatus_to_exitcode(status) & 255)
 
 
-def main(story):
+def main(story, kind=Test):
     """Runs a test file: argument 1 is the build folder."""
     if len(sys.argv) != 2:
         sys.exit("usage: TEST.py BUILD-FOLDER")
@@ -488,7 +488,7 @@ def main(story):
         _become_test_user()
     _reap_orphans()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    test = Test(sys.argv[1])
+    test = kind(sys.argv[1])
     try:
         story(test)
     except Exception:

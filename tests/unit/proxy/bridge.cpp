@@ -30,6 +30,26 @@ bool passOn(int from, int to)
 
 } // namespace
 
+void carryBothWays(int client, int guest)
+{
+    std::array<struct pollfd, 2> sides = {{{client, POLLIN, 0}, {guest, POLLIN, 0}}};
+    while (sides[0].fd >= 0 && sides[1].fd >= 0 && ::poll(sides.data(), sides.size(), -1) > 0) {
+        for (std::size_t side = 0; side < sides.size(); ++side) {
+            const int to = side == 0 ? guest : client;
+            if (sides[side].revents != 0 && !passOn(side == 0 ? client : guest, to)) {
+                ::shutdown(to, SHUT_WR);
+                sides[0].fd = side == 0 ? -1 : sides[0].fd;
+                sides[1].fd = side == 1 ? -1 : sides[1].fd;
+            }
+        }
+    }
+    // One direction has ended; what the other still has comes until it ends too.
+    while (sides[0].fd >= 0 && passOn(client, guest)) {
+    }
+    while (sides[1].fd >= 0 && passOn(guest, client)) {
+    }
+}
+
 Bridge::Bridge(Harness& harness, std::string authority) : m_harness(harness), m_authority(std::move(authority))
 {
     m_listener = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -74,23 +94,7 @@ void Bridge::carry(int fd)
     const UniqueFd client(fd);
     const Harness::Opened opened = m_harness.connect(m_authority);
     if (opened.wire) {
-        const int guest = opened.wire->fd();
-        std::array<struct pollfd, 2> sides = {{{fd, POLLIN, 0}, {guest, POLLIN, 0}}};
-        while (sides[0].fd >= 0 && sides[1].fd >= 0 && ::poll(sides.data(), sides.size(), -1) > 0) {
-            for (std::size_t side = 0; side < sides.size(); ++side) {
-                const int to = side == 0 ? guest : fd;
-                if (sides[side].revents != 0 && !passOn(side == 0 ? fd : guest, to)) {
-                    ::shutdown(to, SHUT_WR);
-                    sides[0].fd = side == 0 ? -1 : sides[0].fd;
-                    sides[1].fd = side == 1 ? -1 : sides[1].fd;
-                }
-            }
-        }
-        // One direction has ended; what the other still has comes until it ends too.
-        while (sides[0].fd >= 0 && passOn(fd, guest)) {
-        }
-        while (sides[1].fd >= 0 && passOn(guest, fd)) {
-        }
+        carryBothWays(fd, opened.wire->fd());
     }
     const std::lock_guard lock(m_mutex);
     std::erase(m_open, fd);

@@ -216,6 +216,9 @@ private:
 /// Leads "name:port" to a port on loopback, as the user's own host mapping does: for a real dialler.
 void addMapping(nlohmann::json& policy, const std::string& name, std::uint16_t port, std::uint16_t originPort);
 
+/// Passes bytes and ends of a client's connection and a guest's stream on to each other, until both have ended.
+void carryBothWays(int client, int guest);
+
 /// A port on loopback whose connections become streams of the guest to one place, for clients that are programs of their own.
 class Bridge
 {
