@@ -137,6 +137,7 @@ Result<void> ConnectionLog::Impl::prepare()
     COLDFRAME_CHECK(make(findRepeat, "SELECT " + columns +
                                          " FROM connection WHERE sandbox=?1 AND host=?2 AND port=?3 AND seconds>=?4 AND verdict=?5 AND rule=?6"
                                          " AND protocol=?7 AND source=?8 AND keyInjected=?9 AND method=?10 AND path=?11 AND ref=''"
+                                         " AND (verdict<>'allowed' OR method='')"
                                          " ORDER BY id DESC LIMIT 1"));
     COLDFRAME_CHECK(make(findOpen, "SELECT " + columns + " FROM connection WHERE ref=?1 AND ref<>'' LIMIT 1"));
     COLDFRAME_CHECK(make(raise, "UPDATE connection SET count=?2, bytesIn=?3, bytesOut=?4, time=?5, lastSeconds=?6, process=?7, durationMs=?8"
@@ -340,11 +341,14 @@ Result<void> ConnectionLog::Impl::trim(std::int64_t bite)
         removeAged->bind(1, from).bind(2, bite);
         COLDFRAME_CHECK(run(*removeAged));
         entries -= database.changes();
-        removePlaces->bind(1, from).bind(2, bite);
-        COLDFRAME_CHECK(run(*removePlaces));
     }
     if (--untilCount <= 0) {
         untilCount = kTrimsBetweenCounts;
+        if (limits.maxAge.count() > 0) {
+            const std::int64_t from = secondsNow() - std::chrono::duration_cast<std::chrono::seconds>(limits.maxAge).count();
+            removePlaces->bind(1, from).bind(2, kFirstBite);
+            COLDFRAME_CHECK(run(*removePlaces));
+        }
         COLDFRAME_TRY(const std::int64_t places, number("SELECT count(*) FROM place"));
         if (places > limits.maxPlaces) {
             removePlaces->bind(1, std::int64_t{1} << 62).bind(2, std::min(kFirstBite, places - limits.maxPlaces));

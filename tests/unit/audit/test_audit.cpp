@@ -561,7 +561,7 @@ private slots:
         }
         {
             auto database = Database::open(m_file);
-            auto root = database->prepare("SELECT rootpage FROM sqlite_schema WHERE name='connection_fold'");
+            auto root = database->prepare("SELECT rootpage FROM sqlite_schema WHERE name='connection_repeat'");
             QVERIFY(root && root->step().value_or(false));
             page = root->integer(0);
         }
