@@ -77,7 +77,8 @@ std::string bootId()
 Agent::Agent(asio::io_context& io, Reaper& reaper, AgentOptions options, AgentHooks hooks)
     : m_io(io), m_options(std::move(options)), m_hooks(std::move(hooks)), m_reaper(reaper),
       m_execs(io, m_reaper, [this](const ExecRequest& request) { return prepareExec(request); },
-              [this] { return m_options.limits ? m_options.limits->entrance() : UniqueFd(); })
+              [this] { return m_options.limits ? m_options.limits->entrance() : UniqueFd(); }),
+      m_java(m_options.root)
 {
 }
 
@@ -324,7 +325,10 @@ asio::awaitable<void> Agent::trust(channel::StreamPtr stream)
         co_return;
     }
     const std::string name = "coldframe-" + std::to_string(std::hash<std::string>{}(*body));
-    const auto installed = installTrust(m_options.root, name, *body);
+    auto installed = installTrust(m_options.root, name, *body);
+    if (installed) {
+        installed = m_java.install();
+    }
     if (installed) {
         co_await answer(stream, "200", "{}");
     } else {
@@ -369,10 +373,14 @@ asio::awaitable<void> Agent::endSession(channel::StreamPtr stream)
     }
 }
 
-Result<SpawnSpec> Agent::prepareExec(const ExecRequest& request) const
+Result<SpawnSpec> Agent::prepareExec(const ExecRequest& request)
 {
     if (m_state != State::Ready || !m_agent) {
         return fail(ErrorCode::Unavailable, "The sandbox is not set up yet, or is stopping.");
+    }
+    // A runtime that was unpacked since; where there is none this looks into a dozen folders that do not exist.
+    if (const auto told = m_java.install(); !told) {
+        logWarning("exec", told.error().message + " " + told.error().detail);
     }
     SpawnSpec spec;
     spec.argv = request.argv;

@@ -3,6 +3,7 @@
 
 #include "channel/connection.h"
 #include "guest/agent/exec_table.h"
+#include "guest/agent/java_trust.h"
 #include "guest/agent/limit_watch.h"
 #include "guest/agent/spawn.h"
 
@@ -62,7 +63,7 @@ private:
     asio::awaitable<void> setLimits(channel::StreamPtr stream);
     asio::awaitable<void> syncWorkspace(channel::StreamPtr stream);
     asio::awaitable<void> connectPort(channel::StreamPtr stream);
-    Result<SpawnSpec> prepareExec(const ExecRequest& request) const;
+    Result<SpawnSpec> prepareExec(const ExecRequest& request);
     Result<int> startEndpoint(const std::string& workspace);
     std::string statusJson() const;
     std::string usageJson() const;
@@ -73,6 +74,7 @@ private:
     Reaper& m_reaper;
     ExecTable m_execs;
     std::unique_ptr<LimitWatch> m_watch; ///< from /setup on
+    JavaTrust m_java;
     State m_state = State::WaitingSetup;
     std::optional<SetupRequest> m_setup;
     std::optional<Account> m_agent;

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "guest/agent/environment.h"
+#include "guest/agent/java_trust.h"
 
 #include <algorithm>
 #include <array>
@@ -43,11 +44,11 @@ bool isPlainFile(int rootfs, const char* path)
     return file && ::fstat(file.get(), &info) == 0 && S_ISREG(info.st_mode);
 }
 
-Json bindMount(const char* destination)
+Json bindMount(const std::string& destination, const char* source = kCaBundle)
 {
     return {{"destination", destination},
             {"type", "bind"},
-            {"source", kCaBundle},
+            {"source", source},
             {"options", Json::array({"bind", "ro", "nosuid", "nodev", "noexec"})}};
 }
 
@@ -64,6 +65,16 @@ void addEnvironment(Json& process)
         }
     }
     process["env"] = std::move(environment);
+}
+
+/// Where the edited configuration mounts it.
+Result<void> provideJavaStore(const std::string& config)
+{
+    if (config.find(kContainerJavaStore) == std::string::npos) {
+        return {};
+    }
+    COLDFRAME_TRY(const std::string pem, readFile(kCaBundle));
+    return replaceFile(kContainerJavaStore, javaStore(pem, "", 0), 0644);
 }
 
 std::string bundleOf(int argc, char** argv)
@@ -95,7 +106,7 @@ Result<std::string> withTrust(std::string_view config, const fs::path& bundleFol
             rootPath = bundleFolder / rootPath;
         }
         Json mounts = spec.value("mounts", Json::array());
-        const auto isMounted = [&](const char* path) {
+        const auto isMounted = [&](const std::string& path) {
             return std::any_of(mounts.begin(), mounts.end(), [&](const Json& mount) {
                 return mount.value("destination", std::string()) == path;
             });
@@ -108,6 +119,11 @@ Result<std::string> withTrust(std::string_view config, const fs::path& bundleFol
         }
         if (isMounted("/dev") && !isMounted(kContainerBundle)) {
             mounts.push_back(bindMount(kContainerBundle));
+        }
+        for (const std::string& store : findJavaStores(rootPath)) {
+            if (!isMounted("/" + store)) {
+                mounts.push_back(bindMount("/" + store, kContainerJavaStore));
+            }
         }
         spec["mounts"] = std::move(mounts);
         return spec.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -124,8 +140,10 @@ int runOciRuntime(int argc, char** argv)
     if (starts) {
         const fs::path bundle = bundleOf(argc, argv);
         const auto config = readFile(bundle / "config.json", 16u << 20);
-        const auto edited =
-            config ? withTrust(*config, bundle) : Result<std::string>(tl::unexpected(config.error()));
+        auto edited = config ? withTrust(*config, bundle) : Result<std::string>(tl::unexpected(config.error()));
+        if (const auto provided = edited ? provideJavaStore(*edited) : Result<void>(); !provided) {
+            edited = tl::unexpected(provided.error());
+        }
         if (edited) {
             (void)writeFileAtomic(bundle / "config.json", *edited, 0600);
         } else {

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "guest/agent/java_trust.h"
 
 #include <algorithm>
 #include <array>
@@ -217,6 +218,10 @@ Result<Account> applySetup(const fs::path& root, const SetupRequest& request)
         COLDFRAME_CHECK(installTrust(root, "coldframe", request.caPem));
         if (!request.caSubjectHash.empty()) {
             linkBySubject(root, "coldframe", request.caSubjectHash);
+        }
+        // An image may bring Java runtimes. One that cannot be told is no reason to have no sandbox.
+        if (const auto told = JavaTrust(root).install(); !told) {
+            logWarning("setup", told.error().message + " " + told.error().detail);
         }
     }
     for (const SetupWorkspace& workspace : request.workspaces) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "guest/agent/accounts.h"
 #include "guest/agent/encoding.h"
+#include "guest/agent/java_trust.h"
 #include "guest/agent/oci_runtime.h"
 #include "guest/agent/redirect.h"
 #include "guest/agent/requests.h"
@@ -31,6 +32,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         std::abort();
     }
     (void)withTrust(text, "/nonexistent");
+    // What came out of it goes in again unchanged.
+    const std::string store = javaStore(text, text, 0);
+    if (javaStore("", store, 0).size() > store.size()) {
+        std::abort();
+    }
     (void)findAccount(text, text, "agent");
     return 0;
 }
