@@ -50,6 +50,7 @@ private:
 constexpr std::size_t kServerNameExtension = 0;
 constexpr std::size_t kAlpnExtension = 16;
 constexpr std::size_t kMaxMethod = 20;
+constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 bool isLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
@@ -132,6 +133,12 @@ Protocol sniffProtocol(std::string_view firstBytes)
             return Protocol::Undecided;
         }
         return firstBytes[1] == 3 ? Protocol::Tls : Protocol::Other;
+    }
+    if (firstBytes.starts_with(kHttp2Preface)) {
+        return Protocol::Http2;
+    }
+    if (kHttp2Preface.starts_with(firstBytes)) {
+        return Protocol::Undecided;
     }
     if (firstBytes.starts_with("SSH-")) {
         return Protocol::Other;

@@ -9,8 +9,9 @@
 namespace coldframe::proxy {
 
 /// What the first bytes of a connection are.
-enum class Protocol { Undecided, Tls, Http, Other };
-/// Undecided = more bytes are needed (only while they could still become an HTTP method or a TLS record).
+enum class Protocol { Undecided, Tls, Http, Http2, Other };
+/// Undecided = more bytes are needed (only while they could still become an HTTP method or a TLS record). Http2 is HTTP/2 by prior knowledge
+/// (RFC 9113, section 3.3): its whole preface, from the first byte on. Anything like it is Http, whose parser refuses it.
 Protocol sniffProtocol(std::string_view firstBytes);
 
 /// The longest ClientHello looked at; post-quantum key shares make them several kilobytes, over several records.

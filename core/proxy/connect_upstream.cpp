@@ -56,6 +56,8 @@ asio::awaitable<tl::expected<Upstream, UpstreamFailure>> connectUpstream(ProxyCo
         }
         upstream.isHttp2 = tlsStream->alpn() == "h2";
         stream = tlsStream;
+    } else {
+        upstream.isHttp2 = http2; // the client knows it of this place
     }
     upstream.reader = std::make_shared<BufferedReader>(stream);
     co_return upstream;

@@ -14,7 +14,7 @@ struct UpstreamFailure
 };
 
 /// A verified connection for one request: from the pool, or dialled and, where `secure`, with its certificate verified for the
-/// identity's own name. `fresh` = not from the pool. `http2` = offers h2 too; look at Upstream::isHttp2.
+/// identity's own name. `fresh` = not from the pool. `http2` = offers h2 too, and without TLS speaks it by prior knowledge; look at Upstream::isHttp2.
 asio::awaitable<tl::expected<Upstream, UpstreamFailure>> connectUpstream(ProxyCorePtr core, Identity identity, bool secure,
                                                                          std::string service, bool fresh, bool http2 = false);
 

@@ -129,6 +129,7 @@ struct Session
 {
     ProxyCorePtr core;
     std::shared_ptr<Tunnel> tunnel;
+    bool secure = true;
     std::string refusal;
     std::weak_ptr<Http2Connection> connection;
     std::size_t inHand = 0;
@@ -137,11 +138,11 @@ struct Session
 
 asio::awaitable<void> serveRequest(std::shared_ptr<Session> session, Http2ConnectionPtr connection, Http2StreamPtr stream)
 {
-    HttpResult<RequestHead> request = requestFrom(*stream);
+    HttpResult<RequestHead> request = requestFrom(*stream, session->secure);
     const bool grpc = request && isGrpc(request->headers);
     const auto leg = std::make_shared<Http2ClientLeg>(connection, stream, grpc);
     Watchdog watchdog(session->core->io);
-    HttpExchange exchange(session->core, session->tunnel, true, session->refusal, leg, watchdog);
+    HttpExchange exchange(session->core, session->tunnel, session->secure, session->refusal, leg, watchdog);
     After after = After::Close;
     if (request) {
         after = co_await exchange.run(std::move(*request));
@@ -192,7 +193,7 @@ void onRequest(const std::shared_ptr<Session>& session, Http2StreamPtr stream)
 
 void onBroken(const std::shared_ptr<Session>& session, const std::string& problem)
 {
-    ConnectionEvent event = eventFor(*session->tunnel, "https");
+    ConnectionEvent event = eventFor(*session->tunnel, session->secure ? "https" : "http");
     event.inspected = true;
     event.verdict = "denied";
     event.rule = "malformed request";
@@ -207,11 +208,13 @@ void onBroken(const std::shared_ptr<Session>& session, const std::string& proble
 
 } // namespace
 
-asio::awaitable<void> serveHttp2(ProxyCorePtr core, std::shared_ptr<Tunnel> tunnel, ByteStreamPtr stream, std::string refusal)
+asio::awaitable<void> serveHttp2(ProxyCorePtr core, std::shared_ptr<Tunnel> tunnel, ByteStreamPtr stream, bool secure,
+                                 std::string refusal)
 {
     const auto session = std::make_shared<Session>();
     session->core = core;
     session->tunnel = std::move(tunnel);
+    session->secure = secure;
     session->refusal = std::move(refusal);
     Http2Connection::Options options;
     options.role = Http2Codec::Role::Server;
@@ -225,7 +228,7 @@ asio::awaitable<void> serveHttp2(ProxyCorePtr core, std::shared_ptr<Tunnel> tunn
     co_await connection->ended();
 }
 
-HttpResult<RequestHead> requestFrom(const Http2Stream& stream)
+HttpResult<RequestHead> requestFrom(const Http2Stream& stream, bool secure)
 {
     if (!stream.problem.empty() || stream.heads.empty()) {
         return refuse(stream.problemStatus, stream.problem);
@@ -241,7 +244,7 @@ HttpResult<RequestHead> requestFrom(const Http2Stream& stream)
     if (!method || !scheme || !path || path->empty()) {
         return refuse(400, "A request needs a method, a scheme and a path.");
     }
-    if (*scheme != "https") {
+    if (*scheme != (secure ? "https" : "http")) {
         return refuse(400, "The request's scheme does not fit this connection.");
     }
     const bool odd = std::any_of(path->begin(), path->end(), [](char c) { return c <= 0x20 || c >= 0x7f || c == '#' || c == '\\'; });

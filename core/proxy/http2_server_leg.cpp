@@ -42,8 +42,8 @@ HttpResult<ResponseHead> responseFrom(const Http2Head& head, std::string_view me
     return response;
 }
 
-Http2ServerLeg::Http2ServerLeg(Http2ConnectionPtr connection, std::function<void()> onHttp1Required)
-    : m_connection(std::move(connection)), m_onHttp1Required(std::move(onHttp1Required))
+Http2ServerLeg::Http2ServerLeg(Http2ConnectionPtr connection, bool secure, std::function<void()> onHttp1Required)
+    : m_connection(std::move(connection)), m_secure(secure), m_onHttp1Required(std::move(onHttp1Required))
 {
 }
 
@@ -51,7 +51,7 @@ void Http2ServerLeg::putHead(const Request& request)
 {
     HeaderList pseudo;
     pseudo.add(":method", request.head.method);
-    pseudo.add(":scheme", "https");
+    pseudo.add(":scheme", m_secure ? "https" : "http");
     pseudo.add(":authority", request.authority);
     pseudo.add(":path", request.pathAndQuery);
     HeaderList fields;

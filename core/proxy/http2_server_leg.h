@@ -13,7 +13,7 @@ class Http2ServerLeg : public ServerLeg
 {
 public:
     /// `onHttp1Required`: the server wants this place spoken to by HTTP/1.1.
-    Http2ServerLeg(Http2ConnectionPtr connection, std::function<void()> onHttp1Required);
+    Http2ServerLeg(Http2ConnectionPtr connection, bool secure, std::function<void()> onHttp1Required);
     ~Http2ServerLeg() override = default;
 
     asio::awaitable<HttpResult<bool>> readBody(std::string& plain) override;
@@ -28,13 +28,14 @@ public:
 
     void putHead(const Request& request) override;
     asio::awaitable<HttpResult<ResponseHead>> readHead(const std::string& method) override;
-    bool isSecure() const override { return true; }
+    bool isSecure() const override { return m_secure; }
     const std::string& address() const override { return m_connection->address(); }
     bool mayRepeat(bool isSafe) const override;
     void release(bool whole) override;
 
 private:
     Http2ConnectionPtr m_connection;
+    bool m_secure;
     std::function<void()> m_onHttp1Required;
     std::optional<Http2StreamIo> m_io; ///< none before the request, or when the connection took none
     HeaderList m_none;

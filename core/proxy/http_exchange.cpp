@@ -76,7 +76,10 @@ asio::awaitable<After> HttpExchange::run(RequestHead request)
     }
     m_target = std::move(*target);
     m_event.path = m_target.path;
-    if (!m_request.upgrade.empty() && m_request.headers.hasToken("connection", "upgrade")) {
+    // An offer of HTTP/2, as Java's client makes it with each first request without TLS, need not be taken up (RFC 9110, section 7.8): the
+    // request is served as it stands, and the offer does not reach the origin.
+    const bool offersHttp2 = m_request.upgrade == "h2c";
+    if (!m_request.upgrade.empty() && !offersHttp2 && m_request.headers.hasToken("connection", "upgrade")) {
         if (m_request.upgrade != "websocket" || m_request.method != "GET" || m_request.framing != Framing::None) {
             co_return co_await refuse(501, "upgrade", "The only upgrade passed on is a WebSocket.");
         }

@@ -21,10 +21,10 @@ ServerLegPtr http1Leg(const ProxyCorePtr& core, const std::string& key, Upstream
     return std::make_shared<Http1ServerLeg>(std::move(upstream), std::move(giveBack));
 }
 
-ServerLegPtr http2Leg(const ProxyCorePtr& core, const std::string& key, const Http2ConnectionPtr& connection)
+ServerLegPtr http2Leg(const ProxyCorePtr& core, const std::string& key, const Http2ConnectionPtr& connection, bool secure)
 {
     const std::weak_ptr<ProxyCore> weak = core;
-    return std::make_shared<Http2ServerLeg>(connection, [weak, key] {
+    return std::make_shared<Http2ServerLeg>(connection, secure, [weak, key] {
         if (const ProxyCorePtr strong = weak.lock()) {
             strong->http2.setKnownHttp1(key);
         }
@@ -73,9 +73,9 @@ asio::awaitable<Opened> openServer(ProxyCorePtr core, Identity identity, bool se
     const std::string key = UpstreamPool::keyFor(secure, identity.host, identity.port, wish.service);
     bool claimed = false;
     Claim claim;
-    while (wish.http2 && secure && !core->http2.isKnownHttp1(key)) {
+    while (wish.http2 && !core->http2.isKnownHttp1(key)) {
         if (const Http2ConnectionPtr shared = core->http2.find(key)) {
-            co_return http2Leg(core, key, shared);
+            co_return http2Leg(core, key, shared, secure);
         }
         claimed = core->http2.claim(key);
         if (claimed) {
@@ -102,7 +102,7 @@ asio::awaitable<Opened> openServer(ProxyCorePtr core, Identity identity, bool se
             core->http2.add(key, connection);
         }
         if (connection) {
-            co_return http2Leg(core, key, connection);
+            co_return http2Leg(core, key, connection, secure);
         }
     }
     if (!upstream) {

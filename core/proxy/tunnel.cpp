@@ -229,7 +229,7 @@ asio::awaitable<void> serveTls(ProxyCorePtr core, std::shared_ptr<Tunnel> tunnel
         co_return;
     }
     if (tlsStream->alpn() == "h2") {
-        co_await serveHttp2(core, tunnel, tlsStream, refusal);
+        co_await serveHttp2(core, tunnel, tlsStream, true, refusal);
         co_return;
     }
     HttpSession session(core, tunnel, std::make_shared<BufferedReader>(tlsStream), true, refusal);
@@ -350,6 +350,8 @@ asio::awaitable<void> serveConnect(ProxyCorePtr core, std::shared_ptr<Tunnel> tu
     }
     if (protocol == Protocol::Tls) {
         co_await serveTls(core, tunnel, client);
+    } else if (protocol == Protocol::Http2) {
+        co_await serveHttp2(core, tunnel, makePrefixedStream(client->take(), stream), false, std::string());
     } else if (protocol == Protocol::Http) {
         HttpSession session(core, tunnel, client, false, std::string());
         co_await session.run();

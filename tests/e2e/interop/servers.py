@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The servers that real clients are led to: HTTP with streaming, git, a package index, a crate index, Go modules, WebSockets, gRPC, SSH."""
-import asyncio, base64, concurrent.futures, contextlib, gzip, hashlib, io, json, os, pathlib, socket, ssl, subprocess, tarfile, threading, types, zipfile
+import asyncio, base64, concurrent.futures, contextlib, gzip, hashlib, io, json, os, pathlib, shutil, socket, ssl, subprocess, tarfile, threading, types, zipfile
 import harness
 
 
@@ -207,6 +207,7 @@ def grpc_server(key, certificate):
         "Echo": grpc.unary_unary_rpc_method_handler(echo), "Count": grpc.unary_stream_rpc_method_handler(count),
         "Chat": grpc.stream_stream_rpc_method_handler(chat), "Fails": grpc.unary_unary_rpc_method_handler(fails)}),))
     server.port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key, certificate)]))
+    server.plain_port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     return server
 
@@ -266,3 +267,19 @@ def ssh_server(root, log):
             transport.start_server(server=Host())
     threading.Thread(target=serve, daemon=True).start()
     return types.SimpleNamespace(port=listener.getsockname()[1], public_key=f"{host_key.get_name()} {host_key.get_base64()}")
+
+
+def docker_registry(t):
+    """The port of Debian's docker-registry, by TLS as registry.example; 0 where it is not installed."""
+    program = shutil.which("docker-registry", path="/usr/bin:/usr/sbin")
+    if not program:
+        return 0
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    folder = t.authority()
+    config = t.host_file(t.root / "registry.yml", json.dumps({
+        "version": 0.1, "storage": {"filesystem": {"rootdirectory": str(t.root / "registry")}},
+        "http": {"addr": f"127.0.0.1:{port}", "tls": {"certificate": f"{folder}/registry.example.pem", "key": f"{folder}/registry.example.key"}}}))
+    log = open(t.logs / "registry.log", "wb")
+    t.children.append(subprocess.Popen([program, "serve", str(config)], stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+    return port

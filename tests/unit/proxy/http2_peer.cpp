@@ -48,7 +48,7 @@ bool Http2Peer::until(const std::function<bool()>& condition)
 Http2StreamPtr Http2Peer::request(const std::string& method, const std::string& host, const std::string& path, bool hasBody,
                                   const std::vector<std::pair<std::string, std::string>>& more)
 {
-    HeaderList pseudo = fields({{":method", method}, {":scheme", "https"}, {":authority", host}, {":path", path}});
+    HeaderList pseudo = fields({{":method", method}, {":scheme", scheme}, {":authority", host}, {":path", path}});
     auto stream = m_codec.request(pseudo, fields(more), hasBody, false);
     flush();
     return stream ? *stream : nullptr;

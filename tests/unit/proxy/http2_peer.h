@@ -45,6 +45,7 @@ public:
     Reply finish(const Http2StreamPtr& stream);
     Http2Codec& codec() { return m_codec; }
     bool flush();
+    std::string scheme = "https"; ///< of a client's requests
 
 private:
     Wire& m_wire;

@@ -112,6 +112,43 @@ private slots:
         QVERIFY(event["bytesIn"].get<int>() > 0);
     }
 
+    // gRPC without TLS to a service of one's own is the common case.
+    void priorKnowledgeWithoutTls()
+    {
+        Origin origin(std::nullopt, http2Origin(hello));
+        Harness::Setup setup = setupWith(policyJson("locked", {kHost}));
+        setup.services = kService;
+        Harness harness(setup);
+        harness.sendKey("acme", kKey);
+        harness.route(kHost + ":80", origin.port());
+        auto opened = harness.connect(kHost + ":80");
+        QVERIFY(opened.wire != nullptr);
+        Http2Peer peer(*opened.wire, Http2Codec::Role::Client);
+        peer.scheme = "http";
+        const auto one = peer.request("GET", kHost, "/one");
+        const auto two = peer.request("POST", kHost, "/two", true);
+        peer.send(two, "data", true);
+        QCOMPARE(peer.finish(one).body, std::string("hello /one "));
+        const Http2Peer::Reply second = peer.finish(two);
+        QCOMPARE(second.body, std::string("hello /two data"));
+        QCOMPARE(*second.trailers.find("x-sum"), std::string("7"));
+        const auto heads = origin.heads();
+        QCOMPARE(heads.size(), std::size_t{2});
+        QVERIFY(heads[0].find(":scheme: http\n") != std::string::npos);
+        QVERIFY((heads[0] + heads[1]).find(kKey) == std::string::npos); // no key leaves without TLS
+        QCOMPARE(origin.connectionCount(), std::size_t{1});
+        QCOMPARE(harness.waitForConnection(kHost, "allowed")["protocol"].get<std::string>(), std::string("http"));
+        // It is judged like any other request: another authority, another scheme, a host that no rule names.
+        QCOMPARE(peer.finish(peer.request("GET", "other.example.com", "/")).status, 421);
+        peer.scheme = "https";
+        QCOMPARE(peer.finish(peer.request("GET", kHost, "/")).status, 400);
+        QCOMPARE(origin.heads().size(), std::size_t{2});
+        auto denied = harness.connect("other.example.com:80");
+        Http2Peer stranger(*denied.wire, Http2Codec::Role::Client);
+        stranger.scheme = "http";
+        QCOMPARE(stranger.finish(stranger.request("GET", "other.example.com", "/")).status, 403);
+    }
+
     void http1OriginIsBridged()
     {
         Origin origin(leaf());

@@ -386,7 +386,11 @@ private slots:
         QVERIFY(sniffProtocol("get\t/") == Protocol::Http);
         QVERIFY(sniffProtocol("\r\n\r\nGET  /") == Protocol::Http);
         QVERIFY(sniffProtocol("GET HTTP://x/") == Protocol::Http);
-        QVERIFY(sniffProtocol("PRI * HTTP/2.0") == Protocol::Http);
+        QVERIFY(sniffProtocol("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") == Protocol::Http2);
+        QVERIFY(sniffProtocol("PRI * HTTP/2.0\r\n\r\nSM\r\n\r") == Protocol::Undecided);
+        QVERIFY(sniffProtocol("PRI * HTTP/2.0\r\n\r\nSX") == Protocol::Http);
+        QVERIFY(sniffProtocol("PRI * HTTP/2.1") == Protocol::Http);
+        QVERIFY(sniffProtocol("\r\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") == Protocol::Http);
         QVERIFY(sniffProtocol("GE") == Protocol::Undecided);
         QVERIFY(sniffProtocol("SSH-2.0-OpenSSH_9.2") == Protocol::Other);
         QVERIFY(sniffProtocol("EHLO client") == Protocol::Other);

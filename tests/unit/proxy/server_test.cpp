@@ -185,12 +185,17 @@ private slots:
             auto wire = openTls(harness, "api.example.com");
             return wire && wire->write(request) ? wire->readReply().status : -1;
         };
-        QCOMPARE(status(get("api.example.com", "/", "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n")), 501);
         QCOMPARE(status(get("api.example.com", "/", "Connection: upgrade\r\nUpgrade: foo\r\n")), 501);
         QCOMPARE(status("TRACE / HTTP/1.1\r\nHost: api.example.com\r\n\r\n"), 405);
         QCOMPARE(status("CONNECT x.example.com:443 HTTP/1.1\r\nHost: api.example.com\r\n\r\n"), 400 + 5);
         QCOMPARE(status("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 505);
+        QCOMPARE(status(get("api.example.com", "/", "Connection: upgrade\r\nUpgrade: h2c, foo\r\n")), 501);
         QVERIFY(origin.heads().empty());
+        // An offer of HTTP/2 is passed over, and the origin knows nothing of it.
+        QCOMPARE(status(get("api.example.com", "/", "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n")), 200);
+        QCOMPARE(origin.heads().size(), std::size_t{1});
+        QVERIFY2(!QByteArray::fromStdString(origin.heads()[0]).toLower().contains("upgrade"), origin.heads()[0].c_str());
+        QVERIFY(!QByteArray::fromStdString(origin.heads()[0]).toLower().contains("http2-settings"));
         // A refused expectation is answered before any body; an allowed one brings the body through.
         auto denied = openTls(harness, "no.example.com");
         QVERIFY(denied->write("POST / HTTP/1.1\r\nHost: no.example.com\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"));

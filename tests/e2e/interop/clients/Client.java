@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Java's own HTTP client inside: java Client.java KEYED-HOST WEBSOCKET-HOST. Prints "ok" as its last line. What it asks for: python_clients.py.
+// Java's own HTTP client inside: java Client.java KEYED-HOST WEBSOCKET-HOST [HOST-WITHOUT-TLS]. Prints "ok" as its last line. What it asks for: python_clients.py.
 import java.io.*;
 import java.net.*;
 import java.net.http.*;
@@ -37,6 +37,10 @@ public class Client {
         }
         HttpURLConnection old = (HttpURLConnection) new URL(origin + "/hello").openConnection();
         check(old.getResponseCode() == 200, old.getResponseCode());
+        if (arguments.length > 2) { // it offers to change to HTTP/2
+            HttpResponse<String> plain = HttpClient.newHttpClient().send(HttpRequest.newBuilder(URI.create("http://" + arguments[2] + "/")).build(), HttpResponse.BodyHandlers.ofString());
+            check(plain.statusCode() == 200, plain);
+        }
         BlockingQueue<String> messages = new LinkedBlockingQueue<>();
         WebSocket socket = HttpClient.newHttpClient().newWebSocketBuilder().buildAsync(URI.create("wss://" + arguments[1] + "/"), new WebSocket.Listener() {
             final StringBuilder text = new StringBuilder();

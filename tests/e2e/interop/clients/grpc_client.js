@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// @grpc/grpc-js inside, in a folder where npm has installed it: grpc_client.js HOST. Prints "ok" as its last line.
+// @grpc/grpc-js inside, in a folder where npm has installed it: grpc_client.js HOST[:PORT [plain]]. Prints "ok" as its last line.
 const assert = require('node:assert');
 const grpc = require(require.resolve('@grpc/grpc-js', { paths: [process.cwd()] }));
 const raw = { requestSerialize: x => x, requestDeserialize: x => x, responseSerialize: x => x, responseDeserialize: x => x };
@@ -9,7 +9,7 @@ const Service = grpc.makeClientConstructor({
   Chat: { path: '/t.T/Chat', requestStream: true, responseStream: true, ...raw },
   Fails: { path: '/t.T/Fails', requestStream: false, responseStream: false, ...raw },
 }, 't.T');
-const client = new Service(process.argv[2], grpc.credentials.createSsl());
+const client = new Service(process.argv[2], process.argv[3] === 'plain' ? grpc.credentials.createInsecure() : grpc.credentials.createSsl());
 const until = () => ({ deadline: Date.now() + 60000 });
 
 (async () => {
