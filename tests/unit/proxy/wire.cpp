@@ -40,9 +40,11 @@ CertificatePtr certificateFrom(const std::string& pem)
     return {PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr), &X509_free};
 }
 
-void addExtension(X509* certificate, int nid, const std::string& value)
+void addExtension(X509* certificate, int nid, const std::string& value, X509* issuer = nullptr)
 {
-    X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, nullptr, nid, value.c_str());
+    X509V3_CTX context{};
+    X509V3_set_ctx(&context, issuer ? issuer : certificate, certificate, nullptr, nullptr, 0);
+    X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, &context, nid, value.c_str());
     X509_add_ext(certificate, extension, -1);
     X509_EXTENSION_free(extension);
 }
@@ -123,6 +125,7 @@ Certificate makeCertificate(const CertificateSpec& spec)
     if (spec.isCa && spec.extensions.empty()) {
         addExtension(x, NID_basic_constraints, "critical,CA:TRUE");
         addExtension(x, NID_key_usage, "critical,keyCertSign,cRLSign");
+        addExtension(x, NID_subject_key_identifier, "hash");
     } else if (spec.alternativeNames) {
         if (!spec.alternativeNames->empty()) {
             addExtension(x, NID_subject_alt_name, *spec.alternativeNames);
@@ -137,6 +140,9 @@ Certificate makeCertificate(const CertificateSpec& spec)
         const CertificatePtr issuer = certificateFrom(spec.issuer->certificatePem);
         const KeyPtr issuerKey = keyFrom(spec.issuer->keyPem);
         X509_set_issuer_name(x, X509_get_subject_name(issuer.get()));
+        if (spec.extensions.empty()) {
+            addExtension(x, NID_authority_key_identifier, "keyid", issuer.get());
+        }
         X509_sign(x, issuerKey.get(), digest);
     } else {
         X509_set_issuer_name(x, X509_get_subject_name(x));
@@ -200,6 +206,7 @@ bool Wire::startTls(const std::string& name, const std::string& caPem, const std
     const CertificatePtr ca = certificateFrom(caPem);
     X509_STORE_add_cert(SSL_CTX_get_cert_store(m_context), ca.get());
     SSL_CTX_set_verify(m_context, SSL_VERIFY_PEER, nullptr);
+    X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(m_context), X509_V_FLAG_X509_STRICT); // as Python does from 3.13 on
     if (m_hasEch) {
         constexpr unsigned kEncryptedClientHello = 0xfe0d;
         SSL_CTX_add_custom_ext(m_context, kEncryptedClientHello, SSL_EXT_CLIENT_HELLO, addEch, nullptr, nullptr, nullptr, nullptr);

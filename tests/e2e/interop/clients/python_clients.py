@@ -3,7 +3,7 @@
 
 Each asks for /hello, sends a megabyte in pieces, unpacks a packed reply, and reads events of which the server sends the next only when it was asked
 for it on another connection, so that nobody between them may buffer."""
-import asyncio, sys, urllib.request
+import asyncio, ssl, sys, urllib.request
 
 which, host = sys.argv[1], "https://" + sys.argv[2]
 PIECES = [bytes([65 + n]) * 65536 for n in range(16)]
@@ -11,6 +11,11 @@ WHOLE = b"".join(PIECES)
 
 
 def with_urllib():
+    strict = ssl.create_default_context()
+    strict.verify_flags |= ssl.VERIFY_X509_STRICT  # as every context from Python 3.13 on
+    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=strict))
+    urllib.request.install_opener(opener)
+
     def get(path):
         return urllib.request.urlopen(host + path, timeout=60).read()
     assert b"authorization" in get("/hello")
