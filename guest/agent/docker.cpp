@@ -25,6 +25,8 @@ constexpr const char* kSocket = "/var/run/docker.sock";
 constexpr const char* kDaemonSocket = "/run/coldframe/dockerd.sock";
 constexpr const char* kShims = "/run/coldframe/shims";
 constexpr auto kStartLimit = std::chrono::seconds(120); // emulated machines are slow
+/// dockerd gives up by itself when its containerd is not there in time; on a busy machine the next one finds the files in memory.
+constexpr int kStarts = 3;
 
 /// One direction of a connection. The end of the one side's sending is passed on, as `docker attach` and
 /// builds need.
@@ -173,12 +175,17 @@ asio::awaitable<bool> Docker::ensureRunning()
         co_return true;
     }
     m_starting = true;
-    const auto started = startDaemon();
-    if (!started) {
-        logError("docker", started.error().message + " " + started.error().detail);
-    }
     const auto deadline = std::chrono::steady_clock::now() + kStartLimit;
-    while (m_pid > 0 && !m_ready && std::chrono::steady_clock::now() < deadline) {
+    int starts = 0;
+    while (!m_ready && !m_stopping && std::chrono::steady_clock::now() < deadline) {
+        if (m_pid <= 0 && ++starts > kStarts) {
+            break;
+        }
+        const auto started = m_pid > 0 ? Result<void>() : startDaemon();
+        if (!started) {
+            logError("docker", started.error().message + " " + started.error().detail);
+            break;
+        }
         Socket probe(m_io);
         asio::error_code error;
         co_await probe.async_connect(asio::local::stream_protocol::endpoint(kDaemonSocket),
@@ -195,6 +202,7 @@ asio::awaitable<bool> Docker::ensureRunning()
 
 asio::awaitable<void> Docker::stop()
 {
+    m_stopping = true;
     if (m_pid > 0) {
         ::kill(m_pid, SIGTERM);
     }

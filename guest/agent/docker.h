@@ -47,6 +47,7 @@ private:
     Event m_changed;
     pid_t m_pid = -1;
     bool m_ready = false;
+    bool m_stopping = false;
     bool m_starting = false;
 };
 
