@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The corpus of tests/redteam/smuggling through the proxy: whatever a client sends, the origin gets what was judged and nothing
 // else, in a form that can be read in one way only. The control, that real servers read the cases differently, is readings.py.
+// The same for what HTTP/2 can say and HTTP/1 cannot; there the control is a bridge that writes down what it is told.
 #include "harness.h"
 
 #include <QRegularExpression>
 #include <QtTest>
 #include <fstream>
+#include <map>
 #include <mutex>
 
 using namespace proxytest;
@@ -184,6 +186,184 @@ bool waitUntil(const std::function<bool()>& condition, std::chrono::seconds limi
     return true;
 }
 
+using Fields = std::vector<std::pair<std::string, std::string>>;
+
+const std::string kNext = "GET /smuggled HTTP/1.1\r\nHost: victim.example\r\n\r\n";
+
+/// One request of HTTP/2 to a server of HTTP/1.
+struct Downgrade
+{
+    enum class Kind { Honest, Smuggles, Contradicts };
+    std::string name;
+    Kind kind;
+    Fields head; ///< a pseudo field replaces the usual one of its name, unless it is marked with a "+" to stand beside it
+    std::string body{};
+};
+
+std::vector<Downgrade> downgrades()
+{
+    using enum Downgrade::Kind;
+    const std::string line = "\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: victim.example";
+    return {
+        {"plain", Honest, {}},
+        {"body without a length", Honest, {{":method", "POST"}}, "hello"},
+        {"body with its length", Honest, {{":method", "POST"}, {"content-length", "5"}}, "hello"},
+        {"body that looks like a request", Honest, {{":method", "POST"}}, kNext},
+        {"value with separators", Honest, {{"x", "a;b=\"c\", (d) <e>"}}},
+        {"length of nothing, and a body", Smuggles, {{":method", "POST"}, {"content-length", "0"}}, kNext},
+        {"length in capitals", Smuggles, {{":method", "POST"}, {"Content-Length", "0"}}, kNext},
+        {"two lengths", Smuggles, {{":method", "POST"}, {"content-length", "0"}, {"content-length", std::to_string(kNext.size())}}, kNext},
+        {"length and a list of lengths", Smuggles, {{":method", "POST"}, {"content-length", "0, " + std::to_string(kNext.size())}}, kNext},
+        {"chunked", Smuggles, {{":method", "POST"}, {"transfer-encoding", "chunked"}}, "0\r\n\r\n" + kNext},
+        {"chunked in capitals", Smuggles, {{":method", "POST"}, {"Transfer-Encoding", "chunked"}}, "0\r\n\r\n" + kNext},
+        {"chunked and a length", Smuggles, {{":method", "POST"}, {"transfer-encoding", "chunked"}, {"content-length", std::to_string(kNext.size() + 5)}}, "0\r\n\r\n" + kNext},
+        {"colon in a name", Smuggles, {{":method", "POST"}, {"content-length:0", "x"}}, kNext},
+        {"line break in a name", Smuggles, {{"x: y" + line + "\r\nx", "z"}}},
+        {"line break in a value", Smuggles, {{"x", "y" + line}}},
+        {"line feeds in a value", Smuggles, {{"x", "y\n\nGET /smuggled HTTP/1.1\nHost: victim.example"}}},
+        {"length after a line break in a value", Smuggles, {{":method", "POST"}, {"x", "y\r\ncontent-length: 0"}}, kNext},
+        {"chunked after a line feed in a value", Smuggles, {{":method", "POST"}, {"x", "y\ntransfer-encoding: chunked"}}, "0\r\n\r\n" + kNext},
+        {"line break in the path", Smuggles, {{":path", "/a HTTP/1.1\r\nHost: victim.example\r\n\r\nGET /smuggled"}}},
+        {"line break in the method", Smuggles, {{":method", "GET /a HTTP/1.1\r\nHost: victim.example\r\n\r\nGET /smuggled HTTP/1.1\r\nx: y\r\n\r\nGET"}}},
+        {"space in the method", Smuggles, {{":method", "GET /smuggled?"}}},
+        {"line break in the authority", Smuggles, {{":authority", "victim.example" + line}}},
+        {"path twice", Smuggles, {{"+:path", "/smuggled"}}},
+        {"path behind the fields", Smuggles, {{"x", "y"}, {"+:path", "/smuggled"}}},
+        {"absolute path", Contradicts, {{":path", "https://other.example/a"}}},
+        {"path with a space", Contradicts, {{":path", "/a b"}}},
+        {"host beside the authority", Contradicts, {{"host", "other.example"}}},
+        {"two hosts", Contradicts, {{"host", "victim.example"}, {"host", "other.example"}}},
+        {"authority twice", Contradicts, {{"+:authority", "other.example"}}},
+        {"user in the authority", Contradicts, {{":authority", "other.example@victim.example"}}},
+        {"method twice", Contradicts, {{"+:method", "DELETE"}}},
+        {"length that no body has", Contradicts, {{":method", "POST"}, {"content-length", "500"}}, "A"},
+        {"connection", Contradicts, {{"connection", "close, content-length"}}},
+        {"upgrade", Contradicts, {{"connection", "upgrade"}, {"upgrade", "websocket"}}},
+    };
+}
+
+/// The whole head, in its order.
+Fields headOf(const Downgrade& given)
+{
+    Fields head = {{":method", "GET"}, {":scheme", "https"}, {":authority", "victim.example"}, {":path", "/a"}};
+    for (const auto& [name, value] : given.head) {
+        const auto usual = std::find_if(head.begin(), head.end(), [&name = name](const auto& field) { return field.first == name; });
+        if (name.starts_with(":") && usual != head.end()) {
+            usual->second = value;
+        } else {
+            head.emplace_back(name.starts_with("+") ? name.substr(1) : name, value);
+        }
+    }
+    return head;
+}
+
+/// What a bridge writes that believes what it is told: the last of each pseudo field, every other field as it is.
+std::string naively(const Downgrade& given)
+{
+    std::map<std::string, std::string> pseudo;
+    std::string fields;
+    bool hasFraming = false;
+    for (const auto& [name, value] : headOf(given)) {
+        if (name.starts_with(":")) {
+            pseudo[name] = value;
+        } else {
+            fields += name + ": " + value + "\r\n";
+            hasFraming = hasFraming || name == "content-length" || name == "transfer-encoding";
+        }
+    }
+    if (!hasFraming && !given.body.empty()) {
+        fields += "content-length: " + std::to_string(given.body.size()) + "\r\n";
+    }
+    return pseudo[":method"] + " " + pseudo[":path"] + " HTTP/1.1\r\nhost: " + pseudo[":authority"] + "\r\n" + fields + "\r\n" + given.body;
+}
+
+/// The targets that a forgiving server finds: lines end with a line feed, the first length counts, chunked goes before it.
+QStringList readForgivingly(const std::string& text)
+{
+    QStringList targets;
+    QByteArray rest = QByteArray::fromStdString(text).replace("\r\n", "\n");
+    while (!rest.isEmpty()) {
+        const qsizetype end = rest.indexOf("\n\n");
+        const QList<QByteArray> lines = rest.left(end < 0 ? rest.size() : end).split('\n');
+        rest = end < 0 ? QByteArray() : rest.mid(end + 2);
+        targets << QString::fromLatin1(lines.front().split(' ').value(1));
+        qsizetype length = -1;
+        bool chunked = false;
+        for (const QByteArray& line : lines.mid(1)) {
+            const QByteArray name = line.left(line.indexOf(':')).trimmed().toLower();
+            if (name == "content-length" && length < 0) {
+                length = std::strtoll(line.mid(line.indexOf(':') + 1).trimmed().constData(), nullptr, 10);
+            }
+            chunked = chunked || (name == "transfer-encoding" && line.toLower().contains("chunked"));
+        }
+        if (chunked) {
+            length = rest.startsWith("0\n\n") ? 3 : rest.size();
+        }
+        rest = rest.mid(std::max<qsizetype>(length, 0));
+    }
+    return targets;
+}
+
+std::string frameOf(int type, int flags, const std::string& payload)
+{
+    std::string frame;
+    for (const std::size_t byte : {payload.size() >> 16, payload.size() >> 8, payload.size(), static_cast<std::size_t>(type), static_cast<std::size_t>(flags),
+                                   std::size_t{0}, std::size_t{0}, std::size_t{0}, std::size_t{1}}) {
+        frame.push_back(static_cast<char>(byte & 255));
+    }
+    return frame + payload;
+}
+
+/// As a client with no manners sends it (RFC 7541, section 6.2.2: nothing compressed).
+std::string framesOf(const Downgrade& given)
+{
+    std::string block;
+    const auto put = [&block](const std::string& text) {
+        // RFC 7541, section 5.1: a number of more than seven bits goes on in a second byte.
+        if (text.size() < 127) {
+            block.push_back(static_cast<char>(text.size()));
+        } else {
+            block.push_back('\x7f');
+            block.push_back(static_cast<char>(text.size() - 127));
+        }
+        block += text;
+    };
+    for (const auto& [name, value] : headOf(given)) {
+        block.push_back('\0');
+        put(name);
+        put(value);
+    }
+    static const std::string preface("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", 33);
+    const std::string head = frameOf(1, given.body.empty() ? 5 : 4, block);
+    return preface + head + (given.body.empty() ? std::string() : frameOf(0, 1, given.body));
+}
+
+/// Reads strictly and remembers; answers each whole request and ends the connection.
+Origin::Handler recordingOrigin(Record& record)
+{
+    return [&record](Wire& wire, Origin&) {
+        const auto reader = std::make_shared<StrictReader>();
+        {
+            const std::lock_guard lock(record.mutex);
+            record.connections.push_back(reader);
+        }
+        for (std::string data = wire.readSome(); !data.empty(); data = wire.readSome()) {
+            int whole = 0;
+            {
+                const std::lock_guard lock(record.mutex);
+                reader->buffer.append(data.data(), static_cast<qsizetype>(data.size()));
+                whole = reader->read();
+                if (!reader->problem.isEmpty()) {
+                    return;
+                }
+            }
+            for (int i = 0; i < whole; ++i) {
+                wire.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+            }
+        }
+    };
+}
+
 } // namespace
 
 class SmugglingTest : public QObject
@@ -196,27 +376,7 @@ private slots:
         const std::vector<nlohmann::json> cases = readCases();
         QVERIFY(cases.size() >= 300);
         Record record;
-        Origin origin(std::nullopt, [&record](Wire& wire, Origin&) {
-            const auto reader = std::make_shared<StrictReader>();
-            {
-                const std::lock_guard lock(record.mutex);
-                record.connections.push_back(reader);
-            }
-            for (std::string data = wire.readSome(); !data.empty(); data = wire.readSome()) {
-                int whole = 0;
-                {
-                    const std::lock_guard lock(record.mutex);
-                    reader->buffer.append(data.data(), static_cast<qsizetype>(data.size()));
-                    whole = reader->read();
-                    if (!reader->problem.isEmpty()) {
-                        return;
-                    }
-                }
-                for (int i = 0; i < whole; ++i) {
-                    wire.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
-                }
-            }
-        });
+        Origin origin(std::nullopt, recordingOrigin(record));
         Harness::Setup setup;
         setup.policy = policy();
         Harness harness(setup);
@@ -287,6 +447,56 @@ private slots:
         }
         qInfo("%d cases: something of %d reached the origin, %d were refused in part or whole", static_cast<int>(cases.size()), passes, refusals);
         QVERIFY(passes >= 10 && refusals >= 300);
+    }
+
+    void pitfall_04_whatOnlyHttp2CanSayIsNotWrittenDown()
+    {
+        const Certificate ca = makeCertificate({.name = "Origin CA", .isCa = true});
+        Record record;
+        Origin origin(makeCertificate({.name = "victim.example", .issuer = &ca}), recordingOrigin(record), "http/1.1");
+        Harness::Setup setup;
+        setup.policy = policy();
+        setup.trusted = {ca.certificatePem};
+        Harness harness(setup);
+        harness.route("victim.example:443", origin.port());
+        const auto arrived = [&record] {
+            std::size_t count = 0;
+            const std::lock_guard lock(record.mutex);
+            for (const auto& reader : record.connections) {
+                count += static_cast<std::size_t>(std::count_if(reader->seen.begin(), reader->seen.end(), [](const Seen& seen) { return seen.isComplete; }));
+            }
+            return count;
+        };
+        const auto judged = [&harness] {
+            return harness.connections("victim.example", "allowed").size() + harness.connections("victim.example", "denied").size()
+                   + harness.connections("victim.example", "error").size();
+        };
+        for (const Downgrade& given : downgrades()) {
+            // The control: written down as it is, it is another request, or says two things.
+            const bool smuggles = !readForgivingly(naively(given)).filter(QRegularExpression("^/smuggled")).isEmpty();
+            QVERIFY2(smuggles == (given.kind == Downgrade::Kind::Smuggles), given.name.c_str());
+
+            const std::size_t before = arrived();
+            const std::size_t judgedBefore = judged();
+            auto opened = harness.connect("victim.example:443");
+            QVERIFY(opened.wire && opened.wire->startTls("victim.example", harness.caPem(), "h2"));
+            QVERIFY(opened.wire->write(framesOf(given)));
+            QVERIFY2(waitUntil([&] { return judged() > judgedBefore; }, std::chrono::seconds(10)), (given.name + ": not on record").c_str());
+            opened.wire->close();
+            if (given.kind == Downgrade::Kind::Honest) {
+                QVERIFY2(waitUntil([&] { return arrived() == before + 1; }, std::chrono::seconds(10)), given.name.c_str());
+            }
+            const std::lock_guard lock(record.mutex);
+            for (const auto& reader : record.connections) {
+                QVERIFY2(reader->problem.isEmpty(), (given.name + ": " + reader->problem.toStdString()).c_str());
+                for (const Seen& seen : reader->seen) {
+                    QVERIFY2(seen.target == "/a" && (seen.method == "GET" || seen.method == "POST"), (given.name + ": " + seen.target.toStdString()).c_str());
+                }
+            }
+        }
+        // Nothing but the honest ones arrived whole, now that all are over.
+        const auto all = downgrades();
+        QCOMPARE(arrived(), static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [](const Downgrade& one) { return one.kind == Downgrade::Kind::Honest; })));
     }
 };
 
