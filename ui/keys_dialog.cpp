@@ -3,12 +3,16 @@
 
 #include "api/attachment.h"
 #include "api/client.h"
+#include "base/secret.h"
 #include "ui/ask.h"
 #include "ui/text.h"
 #include "ui/theme.h"
 
 #include <QComboBox>
+#include <QDir>
+#include <QFile>
 #include <QDateTime>
+#include <QDesktopServices>
 #include <QFormLayout>
 #include <QHBoxLayout>
 #include <QHeaderView>
@@ -17,10 +21,45 @@
 #include <QLocale>
 #include <QPushButton>
 #include <QTreeWidget>
+#include <QUrl>
 #include <QVBoxLayout>
 #include <cstring>
 
 namespace coldframe::ui {
+
+namespace {
+
+constexpr int kFileRole = Qt::UserRole + 1; ///< of a service in the box: where the agent on this computer keeps its log-in
+constexpr int kBrowserRole = Qt::UserRole + 2; ///< whether there is a log-in by the browser
+
+/// Where the agent keeps its credentials, as `coldframe keys login` looks for them.
+QString credentialsFile(const nlohmann::json& service)
+{
+    const auto login = service.find("login");
+    if (login == service.end() || !login->is_object()) {
+        return {};
+    }
+    const QString file = QString::fromStdString(rawField(*login, "file"));
+    const QString folder = qEnvironmentVariable(rawField(*login, "folderVariable").c_str());
+    return folder.isEmpty() ? QDir::home().filePath(file) : QDir(folder).filePath(file.section(QLatin1Char('/'), -1));
+}
+
+/// What is known of a log-in; empty for a key.
+QString loginState(const nlohmann::json& key)
+{
+    const auto login = key.find("login");
+    if (login == key.end() || !login->is_object()) {
+        return {};
+    }
+    if (rawField(*login, "state") == "over") {
+        return KeysDialog::tr("Over: log in again");
+    }
+    const qint64 seconds = numberField(*login, "expiresAt");
+    return seconds > 0 ? KeysDialog::tr("Log-in, renewed by itself, next %1").arg(QLocale().toString(QDateTime::fromSecsSinceEpoch(seconds), QLocale::ShortFormat))
+                       : KeysDialog::tr("Log-in, renewed by itself");
+}
+
+} // namespace
 
 KeysDialog::KeysDialog(api::Client& client, QWidget* parent) : QDialog(parent), m_client(client)
 {
@@ -81,6 +120,9 @@ KeysDialog::KeysDialog(api::Client& client, QWidget* parent) : QDialog(parent), 
     m_remove = new QPushButton(tr("Remove…"), this);
     m_remove->setObjectName(QStringLiteral("keyRemove"));
     m_remove->setAutoDefault(false);
+    m_login = new QPushButton(tr("Log in…"), this);
+    m_login->setObjectName(QStringLiteral("keyLogin"));
+    m_login->setAutoDefault(false);
     m_store = new QPushButton(tr("Store"), this);
     m_store->setObjectName(QStringLiteral("keyStore"));
     m_store->setDefault(true);
@@ -88,6 +130,7 @@ KeysDialog::KeysDialog(api::Client& client, QWidget* parent) : QDialog(parent), 
     closeButton->setObjectName(QStringLiteral("keysClose"));
     closeButton->setAutoDefault(false);
     row->addWidget(m_remove);
+    row->addWidget(m_login);
     row->addStretch(1);
     row->addWidget(closeButton);
     row->addWidget(m_store);
@@ -95,6 +138,8 @@ KeysDialog::KeysDialog(api::Client& client, QWidget* parent) : QDialog(parent), 
 
     connect(m_store, &QPushButton::clicked, this, &KeysDialog::store);
     connect(m_remove, &QPushButton::clicked, this, &KeysDialog::askToRemove);
+    connect(m_login, &QPushButton::clicked, this, &KeysDialog::askToLogIn);
+    connect(m_service, &QComboBox::currentIndexChanged, this, &KeysDialog::enableButtons);
     connect(closeButton, &QPushButton::clicked, this, &QDialog::close);
     connect(m_key, &QLineEdit::textChanged, this, &KeysDialog::enableButtons);
     connect(m_keys, &QTreeWidget::itemSelectionChanged, this, &KeysDialog::enableButtons);
@@ -135,6 +180,8 @@ void KeysDialog::showKeys(const nlohmann::json& answer)
     for (const nlohmann::json& service : listField(answer, "services")) {
         const std::string name = rawField(service, "name");
         m_service->addItem(shownField(service, "title"), QString::fromStdString(name));
+        m_service->setItemData(m_service->count() - 1, credentialsFile(service), kFileRole);
+        m_service->setItemData(m_service->count() - 1, service.contains("login") && service["login"].is_object() && flagField(service["login"], "browser"), kBrowserRole);
         QStringList variables;
         for (const nlohmann::json& variable : listField(service, "environment")) {
             variables.append(variable.is_string() ? shown(variable.get<std::string>()) : QString());
@@ -148,7 +195,9 @@ void KeysDialog::showKeys(const nlohmann::json& answer)
             const QString title = account.isEmpty() ? rawField(key, "sandbox").empty() ? shownField(service, "title")
                                                                                        : tr("%1, for one sandbox").arg(shownField(service, "title"))
                                                     : tr("%1, account %2").arg(shownField(service, "title"), account);
-            auto* item = new QTreeWidgetItem(m_keys, {title, when.isValid() ? QLocale().toString(when, QLocale::ShortFormat) : tr("given by a program"),
+            auto* item = new QTreeWidgetItem(m_keys, {title, !loginState(key).isEmpty() ? loginState(key)
+                                                               : when.isValid()           ? QLocale().toString(when, QLocale::ShortFormat)
+                                                                                          : tr("given by a program"),
                                                       variables.join(QStringLiteral(", "))});
             item->setData(0, Qt::UserRole, QString::fromStdString(name));
             item->setData(0, Qt::UserRole + 1, account);
@@ -163,6 +212,8 @@ void KeysDialog::enableButtons()
 {
     m_store->setEnabled(m_available && !m_storing && m_service->currentIndex() >= 0 && !m_key->text().isEmpty());
     m_key->setEnabled(!m_storing);
+    m_login->setVisible(!loginFile().isEmpty());
+    m_login->setEnabled(m_available && !m_storing);
     m_remove->setEnabled(!m_keys->selectedItems().isEmpty());
 }
 
@@ -178,15 +229,80 @@ void KeysDialog::store()
     m_storing = true;
     enableButtons();
     const QString title = m_service->currentText();
+    send("keys.set", {{"service", m_service->currentData().toString().toStdString()}}, bytes, tr("The key for %1 is stored.").arg(title),
+         tr("The key was not stored."));
+}
+
+QString KeysDialog::loginFile() const { return m_service->currentData(kFileRole).toString(); }
+
+void KeysDialog::askToLogIn()
+{
+    const QString path = loginFile();
+    const QString title = m_service->currentText();
+    const bool hasBrowser = m_service->currentData(kBrowserRole).toBool();
+    if (!QFile::exists(path) && hasBrowser) {
+        logInByBrowser();
+        return;
+    }
+    if (!QFile::exists(path)) {
+        tell(tr("There is no log-in to take over at %1. Log in with the agent on this computer first, in a terminal.").arg(path), false);
+        return;
+    }
+    ask(this,
+        {tr("Log in"), tr("Use this computer's log-in for %1 in sandboxes?").arg(title),
+         tr("It is copied from %1 into the keychain and renewed by Coldframe; inside are only placeholders. The agent on this computer may have to log "
+            "in again later, since some servers let one of the two go on only.")
+             .arg(path),
+         tr("Use it"), hasBrowser ? tr("In the browser…") : QString()},
+        this, [this, path] { logIn(path); }, [this] { logInByBrowser(); });
+}
+
+void KeysDialog::logInByBrowser()
+{
+    const QString title = m_service->currentText();
     nlohmann::json whose{{"service", m_service->currentData().toString().toStdString()}};
     if (const QString account = m_account->text().trimmed(); !account.isEmpty()) {
         whose["account"] = account.toStdString();
     }
-    api::Attachment* attachment = m_client.attach("keys.set", whose, this);
-    connect(attachment, &api::Attachment::exited, this, [this, attachment, title](int code, int) {
+    m_client.call("keys.login.begin", whose, this, [this, title](Result<nlohmann::json> begun) {
+        if (!begun) {
+            tell(shown(begun.error().message), false);
+            return;
+        }
+        QDesktopServices::openUrl(QUrl(QString::fromStdString(rawField(*begun, "url"))));
+        tell(tr("Log in in the browser that opens now."), true);
+        m_client.call("keys.login.finish", {{"id", rawField(*begun, "id")}}, this, [this, title](Result<nlohmann::json> answer) {
+            tell(answer ? tr("The log-in for %1 is stored; sandboxes have it from their next start on.").arg(title) : shown(answer.error().message),
+                 answer.has_value());
+            load();
+        });
+    });
+}
+
+void KeysDialog::logIn(const QString& path)
+{
+    QFile file(path);
+    QByteArray bytes = file.open(QIODevice::ReadOnly) ? file.read(SecretBuffer::kMaxSize) : QByteArray();
+    if (bytes.isEmpty()) {
+        tell(tr("%1 cannot be read.").arg(path), false);
+        return;
+    }
+    m_storing = true;
+    enableButtons();
+    send("keys.login", {{"service", m_service->currentData().toString().toStdString()}}, bytes,
+         tr("The log-in for %1 is stored; sandboxes have it from their next start on.").arg(m_service->currentText()), tr("The log-in was not stored."));
+}
+
+void KeysDialog::send(const char* method, nlohmann::json whose, QByteArray& bytes, const QString& done, const QString& undone)
+{
+    if (const QString account = m_account->text().trimmed(); !account.isEmpty()) {
+        whose["account"] = account.toStdString();
+    }
+    api::Attachment* attachment = m_client.attach(method, whose, this);
+    connect(attachment, &api::Attachment::exited, this, [this, attachment, done, undone](int code, int) {
         attachment->deleteLater();
         m_storing = false;
-        tell(code == 0 ? tr("The key for %1 is stored.").arg(title) : tr("The key was not stored."), code == 0);
+        tell(code == 0 ? done : undone, code == 0);
         load();
     });
     const auto failed = [this, attachment](const QString& text) {
@@ -198,7 +314,7 @@ void KeysDialog::store()
     connect(attachment, &api::Attachment::failed, this,
             [failed](const coldframe::Error& error) { failed(shown(error.message)); });
     connect(attachment, &api::Attachment::closed, this,
-            [failed] { failed(tr("The engine went away before the key was stored; store it again.")); });
+            [failed] { failed(tr("The engine went away before it was stored; store it again.")); });
     attachment->sendInput(bytes);
     ::explicit_bzero(bytes.data(), static_cast<std::size_t>(bytes.size()));
 }

@@ -29,6 +29,12 @@ private:
     void load();
     void showKeys(const nlohmann::json& answer);
     void store();
+    void askToLogIn();
+    void logIn(const QString& path);
+    void logInByBrowser();
+    /// Wipes the bytes.
+    void send(const char* method, nlohmann::json whose, QByteArray& bytes, const QString& done, const QString& undone);
+    QString loginFile() const;
     void askToRemove();
     void tell(const QString& text, bool good);
     void enableButtons();
@@ -40,6 +46,7 @@ private:
     QLineEdit* m_key = nullptr;
     QLineEdit* m_account = nullptr;
     QPushButton* m_store = nullptr;
+    QPushButton* m_login = nullptr;
     QPushButton* m_remove = nullptr;
     QLabel* m_message = nullptr;
     bool m_available = false;

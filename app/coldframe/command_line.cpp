@@ -246,6 +246,12 @@ void Grammar::addKeys()
     CLI::Option* program = set->add_option("--command", key.commandLine, "Instead: a program that prints the key (no shell)");
     set->add_option("--op", key.reference, "Instead: a reference for 1Password's op, as op://vault/item/field")->excludes(program);
     set->add_option("--refresh", key.lifetime, "Ask the program again after this time, as 15m (default 1h)");
+    CLI::App* login = add(keys, "login", "Use a subscription's log-in (OAuth) instead of a key, kept and refreshed outside of the sandboxes",
+                          [this](EngineLink& e) { return keysLogin(e, key); });
+    login->add_option("SERVICE", key.service, "For example anthropic")->required();
+    login->add_option("--from-file", key.file, "The agent's credentials file (default: where the agent on this computer keeps it); - is standard input");
+    login->add_flag("--browser", key.isInBrowser, "Log in anew, in this computer's browser")->excludes("--from-file");
+    addWhose(login);
     CLI::App* use = add(keys, "use", "Choose which account's key a sandbox uses", [this](EngineLink& e) { return keysUse(e, key); });
     use->add_option("SANDBOX", key.sandbox, "Name or id")->required();
     use->add_option("SERVICE", key.service, "For example openai")->required();

@@ -172,8 +172,12 @@ struct KeyOptions
     std::vector<std::string> variables;
     std::vector<std::string> paths;
     bool remove = false;
+    std::string file;        ///< of an agent's credentials
+    bool isInBrowser = false;
 };
 Result<int> keysSet(EngineLink& engine, const KeyOptions& options);
+/// Takes over a log-in (OAuth) that an agent on this computer has.
+Result<int> keysLogin(EngineLink& engine, const KeyOptions& options);
 Result<int> keysUse(EngineLink& engine, const KeyOptions& options);
 Result<int> keysCustom(EngineLink& engine, const KeyOptions& options);
 Result<int> keysHosts(EngineLink& engine, const KeyOptions& options);

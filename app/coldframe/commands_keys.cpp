@@ -8,9 +8,15 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
+#include <fcntl.h>
 #include <memory>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace coldframe::cli {
 
@@ -193,6 +199,126 @@ Result<int> keysSet(EngineLink& engine, const KeyOptions& options)
     return kOk;
 }
 
+namespace {
+
+/// What is in the file of that log-in; "-" is standard input.
+Result<SecretBuffer> credentials(const std::string& path)
+{
+    std::FILE* const file = path == "-" ? stdin : std::fopen(path.c_str(), "re");
+    if (!file) {
+        return fail(ErrorCode::NotFound, "There is no log-in to take over at " + path + ". Log in with the agent on this computer first, name its credentials "
+                                         "file with --from-file, or log in in the browser with --browser.");
+    }
+    const auto buffer = std::make_unique<std::array<char, SecretBuffer::kMaxSize + 1>>();
+    const std::size_t size = std::fread(buffer->data(), 1, buffer->size(), file);
+    if (file != stdin) {
+        std::fclose(file);
+    }
+    Result<SecretBuffer> secret = size == 0 || size > SecretBuffer::kMaxSize
+                                      ? fail(ErrorCode::InvalidArgument, "No credentials file: it is empty or larger than 64 KiB.")
+                                      : Result<SecretBuffer>(SecretBuffer(std::string_view(buffer->data(), size)));
+    ::explicit_bzero(buffer->data(), buffer->size());
+    return secret;
+}
+
+/// Where there is a desktop; what it says is of no interest.
+void openBrowser(const std::string& url)
+{
+    if (!std::getenv("DISPLAY") && !std::getenv("WAYLAND_DISPLAY")) {
+        return;
+    }
+    const pid_t child = ::fork();
+    if (child == 0) {
+        if (::fork() == 0) {
+            ::setsid();
+            const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+            for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+                ::dup2(null, fd);
+            }
+            ::execlp("xdg-open", "xdg-open", url.c_str(), nullptr);
+        }
+        ::_exit(0);
+    }
+    if (child > 0) {
+        ::waitpid(child, nullptr, 0);
+    }
+}
+
+std::string dateOf(std::int64_t seconds)
+{
+    char text[32] = "";
+    const std::time_t when = static_cast<std::time_t>(seconds);
+    std::tm parts{};
+    if (seconds > 0 && ::localtime_r(&when, &parts)) {
+        (void)std::strftime(text, sizeof text, "%Y-%m-%d %H:%M", &parts);
+    }
+    return text;
+}
+
+/// "log-in, token until 2026-11-22 08:15 (max)"
+std::string describeLogin(const json& login)
+{
+    const std::string plan = login.value("facts", json::object()).value("subscription", "");
+    const std::string until = dateOf(login.value("expiresAt", std::int64_t{0}));
+    const std::string state = textOf(login, "state") == "over" ? "over: log in again" : until.empty() ? "log-in" : "log-in, token until " + until;
+    return plan.empty() ? state : state + " (" + plan + ")";
+}
+
+} // namespace
+
+Result<int> keysLogin(EngineLink& engine, const KeyOptions& options)
+{
+    COLDFRAME_TRY(const json keys, engine.call("keys.list"));
+    json login;
+    std::string service;
+    std::string known;
+    for (const json& candidate : keys.value("services", json::array())) {
+        const json how = candidate.value("login", json());
+        const std::string name = textOf(candidate, "name");
+        if (!how.is_object()) {
+            continue;
+        }
+        const std::string other = textOf(how, "insteadOf");
+        known += (known.empty() ? "" : ", ") + (other.empty() ? name : other);
+        if (name == options.service || other == options.service) {
+            login = how;
+            service = name;
+        }
+    }
+    if (service.empty()) {
+        return fail(ErrorCode::NotFound, "There is no log-in for “" + options.service + "”, only for: " + known
+                                             + ". Other services have keys: coldframe keys set SERVICE");
+    }
+    if (options.isInBrowser) {
+        COLDFRAME_TRY(const json begun, engine.call("keys.login.begin", whose(options, service)));
+        const std::string url = textOf(begun, "url");
+        printNote("Log in in the browser of this computer. If none opens, open this address there:");
+        printLine(url);
+        openBrowser(url);
+        COLDFRAME_CHECK(engine.callWithProgress("keys.login.finish", {{"id", textOf(begun, "id")}}));
+        printNote("The log-in for " + service + " is in the keychain. Sandboxes have it from their next start on; inside are only stand-ins.");
+        return kOk;
+    }
+    std::string path = options.file;
+    if (path.empty()) {
+        const std::filesystem::path usual = textOf(login, "file");
+        const char* folder = std::getenv(textOf(login, "folderVariable").c_str());
+        const char* home = std::getenv("HOME");
+        path = folder && folder[0] != '\0' ? std::filesystem::path(folder) / usual.filename() : std::filesystem::path(home ? home : "/") / usual;
+        std::error_code ignored;
+        if (std::filesystem::exists(path, ignored) && canAsk()
+            && !confirm("Copy the log-in in " + path + " into the keychain, for sandboxes to use?", false)) {
+            return fail(ErrorCode::Cancelled, "Nothing was stored.");
+        }
+    }
+    COLDFRAME_TRY(const SecretBuffer secret, credentials(path));
+    COLDFRAME_CHECK(engine.sendKey("keys.login", whose(options, service), secret));
+    printNote("The log-in for " + service + " is in the keychain. Sandboxes have it from their next start on; inside are only stand-ins.");
+    printNote("The agent on this computer has the same one: where the server lets a refresh token be used once only, one of the two is logged out "
+              "by and by. Then log in there again; this one is Coldframe's.");
+    return kOk;
+}
+
 Result<int> keysList(EngineLink& engine, ListOptions options)
 {
     COLDFRAME_TRY(const json keys, engine.call("keys.list"));
@@ -200,12 +326,13 @@ Result<int> keysList(EngineLink& engine, ListOptions options)
         printJson(keys);
         return kOk;
     }
-    Table table({"SERVICE", "ACCOUNT", "SANDBOX", "SOURCE", "STORED"});
+    Table table({"SERVICE", "ACCOUNT", "SANDBOX", "SOURCE", "STORED", "LOG-IN"});
     for (const json& key : keys.value("keys", json::array())) {
         if (options.quiet) {
             printLine(textOf(key, "service"));
         }
-        table.add({textOf(key, "service"), textOf(key, "account"), textOf(key, "sandbox"), textOf(key, "source"), textOf(key, "storedAt")});
+        table.add({textOf(key, "service"), textOf(key, "account"), textOf(key, "sandbox"), textOf(key, "source"), textOf(key, "storedAt"),
+                   key.contains("login") ? describeLogin(key["login"]) : std::string()});
     }
     if (!options.quiet) {
         table.print();

@@ -2,8 +2,10 @@
 // coldframed: the engine. Started on demand by the window or the command line; leaves when it has nothing to do.
 #include "diagnosis.h"
 #include "engine/key_ring.h"
+#include "engine/logins.h"
 #include "key_bridge.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/paths.h"
@@ -233,7 +235,22 @@ int run(int argc, char** argv)
     }
     const std::unique_ptr<secrets::KeyStore> keyStore = secrets::makeKeychainStore(paths::dataFolder());
     KeyBridge keys(io, application, *keyStore);
-    engine::KeyRing keyRing(io, pool, keys, runner, paths::configFolder() / "key-commands.json");
+    engine::EngineParts* partsPointer = nullptr;
+    engine::Engine* enginePointer = nullptr;
+    engine::Logins logins({io,
+                           keys,
+                           [&keys](std::string entry, SecretBuffer tokens) { return keys.store(std::move(entry), std::move(tokens)); },
+                           [&keys](std::string entry) { return keys.remove(std::move(entry)); },
+                           [&agents](const std::string& service) { return agents.login(service); },
+                           [&partsPointer](engine::TokenRequest request) { return engine::exchangeTokens(*partsPointer, std::move(request)); },
+                           [] { return std::chrono::duration_cast<std::chrono::seconds>(utcNow().time_since_epoch()).count(); },
+                           [&partsPointer](const std::string& notice) { partsPointer->emitEvent({{"type", "alert"}, {"text", notice}}); },
+                           [&enginePointer] { enginePointer->refreshKeys(); },
+                           paths::configFolder() / "logins.json"});
+    engine::KeyRing keyRing(io, pool, logins, runner, paths::configFolder() / "key-commands.json");
+    if (auto loaded = logins.load(); !loaded) {
+        return complain(loaded.error());
+    }
     if (auto loaded = keyRing.load(); !loaded) {
         return complain(loaded.error());
     }
@@ -262,6 +279,7 @@ int run(int argc, char** argv)
                               warmStart,
                               agents,
                               keyRing,
+                              logins,
                               **record,
                               store,
                               *settings,
@@ -271,14 +289,15 @@ int run(int argc, char** argv)
                               [&acceleration](bool worked, const std::string& problem) { acceleration.endTrial(worked, problem); },
                               broadcast,
                               questions};
+    partsPointer = &parts;
     engine::Registry registry(parts);
     registryPointer = &registry;
     const auto quit = [&io] { io.stop(); };
     engine::Engine handlers({parts, registry, paths::configFolder(),
                              **record,
                              [&keys] { return keys.status(); },
-                             [&keys](std::string service, SecretBuffer key) { return keys.store(std::move(service), std::move(key)); },
-                             [&keys](std::string service) { return keys.remove(std::move(service)); },
+                             [&logins](std::string entry, SecretBuffer key) { return logins.storeKey(std::move(entry), std::move(key)); },
+                             [&logins](std::string entry) { return logins.remove(std::move(entry)); },
                              keyRing,
                              [&imageStore](bool build, bool force, const engine::Steps& steps) -> Result<json> {
                                  Error problem;
@@ -290,6 +309,7 @@ int run(int argc, char** argv)
                              },
                              [&](const vm::AccelerationDecision& decision) { return diagnose(hypervisor, imageStore, decision); },
                              quit});
+    enginePointer = &handlers;
     api::Server server(io, handlers);
     handlers.attach(server);
     keyRing.onExpiry([&handlers] { handlers.refreshKeys(); });

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// coldframe-proxy: one per sandbox, started by the engine with inherited descriptors.
+// coldframe-proxy: one per sandbox, started by the engine with inherited descriptors; and one for each request for tokens.
 #include "base/log.h"
 #include "base/secret.h"
 #include "proxy/server.h"
+#include "proxy/token_client.h"
 
 #include <CLI/CLI.hpp>
 #include <asio/io_context.hpp>
@@ -20,12 +21,17 @@ int main(int argc, char** argv)
         int netFd = -1;
         int adoptFd = -1;
         CLI::App app("The network proxy of one Coldframe sandbox; started by coldframed.", "coldframe-proxy");
-        app.add_option("--engine-fd", engineFd, "stream socket to the engine")->required();
+        int exchangeFd = -1;
+        CLI::Option* engine = app.add_option("--engine-fd", engineFd, "stream socket to the engine");
         app.add_option("--dial-fd", dialFd, "packet socket to coldframe-dial")->required();
-        app.add_option("--net-fd", netFd, "the sandbox's net port")->required();
-        app.add_option("--adopt-fd", adoptFd, "listening socket for a restarted engine");
+        app.add_option("--net-fd", netFd, "the sandbox's net port")->needs(engine);
+        app.add_option("--adopt-fd", adoptFd, "listening socket for a restarted engine")->needs(engine);
+        app.add_option("--exchange-fd", exchangeFd, "instead of all but --dial-fd: one request for tokens")->excludes(engine);
         try {
             app.parse(argc, argv);
+            if (exchangeFd < 0 && (engineFd < 0 || netFd < 0)) {
+                throw CLI::RequiredError("--engine-fd and --net-fd");
+            }
         } catch (const CLI::ParseError& error) {
             exitCode = app.exit(error);
             return;
@@ -37,6 +43,12 @@ int main(int argc, char** argv)
         OPENSSL_init_ssl(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr);
 
         asio::io_context io(1);
+        if (exchangeFd >= 0) {
+            coldframe::proxy::startTokenClient(io, coldframe::UniqueFd(exchangeFd), coldframe::UniqueFd(dialFd), [&io] { io.stop(); });
+            exitCode = 0;
+            io.run();
+            return;
+        }
         coldframe::proxy::ProxyServer::Options options;
         options.onEnd = [&](int code) {
             exitCode = code;

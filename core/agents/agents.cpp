@@ -15,9 +15,40 @@ using Json = nlohmann::json;
 
 constexpr std::size_t kSentinelTail = 20; // what Claude Code remembers of a key that its user accepted
 
-/// The value of ${name}, or nothing when it is not one of ours.
-std::optional<std::string> variable(std::string_view name, const Context& context)
+constexpr std::string_view kMarker = "proxy-managed-";
+
+/// What texts are filled in from.
+struct Scope
 {
+    const Context& context;
+    const std::vector<Service>& services;
+};
+
+/// ${LOGIN:service:fact} and its like; nothing when it is none of them, an empty text when it is not known.
+std::optional<std::string> loginVariable(std::string_view kind, const std::string& rest, const Scope& scope)
+{
+    const auto colon = rest.find(':');
+    const std::string name = rest.substr(0, colon);
+    if (kind != "LOGIN" && kind != "REFRESH" && kind != "ID_TOKEN") {
+        return std::nullopt;
+    }
+    const auto login = scope.context.logins.find(name);
+    const auto sentinel = scope.context.sentinels.find(name);
+    const auto service = std::find_if(scope.services.begin(), scope.services.end(), [&name](const Service& other) { return other.name == name; });
+    if (login == scope.context.logins.end() || sentinel == scope.context.sentinels.end() || service == scope.services.end() || !service->login) {
+        return std::string();
+    }
+    if (kind == "LOGIN") {
+        const auto fact = login->second.facts.find(colon == std::string::npos ? std::string() : rest.substr(colon + 1));
+        return fact == login->second.facts.end() ? std::string() : fact->second;
+    }
+    return kind == "REFRESH" ? refreshSentinel(*service, sentinel->second) : idTokenSentinel(*service, sentinel->second, login->second);
+}
+
+/// The value of ${name}, or nothing when it is not one of ours.
+std::optional<std::string> variable(std::string_view name, const Scope& scope)
+{
+    const Context& context = scope.context;
     if (name == "HOME") {
         return context.home;
     }
@@ -26,8 +57,11 @@ std::optional<std::string> variable(std::string_view name, const Context& contex
     }
     const auto colon = name.find(':');
     const std::string_view kind = name.substr(0, colon);
-    if (colon == std::string_view::npos || (kind != "SENTINEL" && kind != "SENTINEL_TAIL")) {
+    if (colon == std::string_view::npos) {
         return std::nullopt;
+    }
+    if (kind != "SENTINEL" && kind != "SENTINEL_TAIL") {
+        return loginVariable(kind, std::string(name.substr(colon + 1)), scope);
     }
     const auto found = context.sentinels.find(std::string(name.substr(colon + 1)));
     if (found == context.sentinels.end()) {
@@ -44,7 +78,7 @@ std::string escaped(const std::string& text)
     return quoted.substr(1, quoted.size() - 2);
 }
 
-std::string expand(std::string_view text, const Context& context, bool escape)
+std::string expand(std::string_view text, const Scope& context, bool escape)
 {
     std::string result;
     for (std::size_t at = 0; at < text.size();) {
@@ -65,10 +99,17 @@ std::string expand(std::string_view text, const Context& context, bool escape)
     return result;
 }
 
-Json expandJson(const Json& json, const Context& context)
+Json expandJson(const Json& json, const Scope& context)
 {
     if (json.is_string()) {
-        return expand(json.get_ref<const std::string&>(), context, false);
+        const std::string& text = json.get_ref<const std::string&>();
+        if (text.starts_with("${SCOPES:") && text.ends_with('}')) {
+            const auto login = context.context.logins.find(text.substr(9, text.size() - 10));
+            return login == context.context.logins.end() ? Json::array() : Json(login->second.scopes);
+        }
+        std::string expanded = expand(text, context, false);
+        const bool isUnknown = expanded.empty() && text.starts_with("${LOGIN:") && text.find('}') + 1 == text.size();
+        return isUnknown ? Json() : Json(std::move(expanded));
     }
     if (json.is_array()) {
         Json result = Json::array();
@@ -154,7 +195,7 @@ std::map<std::string, std::string> Catalog::environment(const AgentDefinition& a
     std::map<std::string, std::string> result;
     for (const auto* source : {&m_commonEnvironment, &agent.environment}) {
         for (const auto& [name, value] : *source) {
-            result[name] = expand(value, context, false);
+            result[name] = expand(value, {context, m_services}, false);
         }
     }
     std::set<std::string> all;
@@ -191,11 +232,16 @@ std::vector<SeedFile> Catalog::files(const AgentDefinition& agent, const Context
         if (!file.needsService.empty() && !context.sentinels.contains(file.needsService)) {
             continue;
         }
-        std::string content = expand(file.content, context, true);
-        if (!file.json.empty()) {
-            content = expandJson(Json::parse(file.json, nullptr, false), context).dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+        if ((!file.needsLogin.empty() && !context.logins.contains(file.needsLogin))
+            || (!file.unlessLogin.empty() && context.logins.contains(file.unlessLogin))) {
+            continue;
         }
-        result.push_back({expand(file.path, context, false), file.mode, file.owner, std::move(content)});
+        const Scope scope{context, m_services};
+        std::string content = expand(file.content, scope, true);
+        if (!file.json.empty()) {
+            content = expandJson(Json::parse(file.json, nullptr, false), scope).dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+        }
+        result.push_back({expand(file.path, scope, false), file.mode, file.owner, std::move(content)});
     }
     return result;
 }
@@ -211,7 +257,24 @@ std::map<std::string, std::string> Catalog::newSentinels() const
     return result;
 }
 
-std::string Catalog::proxyServicesJson(const std::map<std::string, std::string>& sentinels) const
+Result<const Service*> Catalog::findLogin(std::string_view name) const
+{
+    std::string known;
+    for (const Service& service : m_services) {
+        if (!service.login) {
+            continue;
+        }
+        if (service.name == name || service.otherwise == name) {
+            return &service;
+        }
+        known += (known.empty() ? "" : ", ") + (service.otherwise.empty() ? service.name : service.otherwise);
+    }
+    return fail(ErrorCode::NotFound, "There is no log-in for \"" + std::string(name.substr(0, 64)) + "\", only for: " + known
+                                         + ". Other services have keys: coldframe keys set SERVICE");
+}
+
+std::string Catalog::proxyServicesJson(const std::map<std::string, std::string>& sentinels,
+                                       const std::map<std::string, LoginInside>& logins) const
 {
     Json list = Json::array();
     for (const Service& service : m_services) {
@@ -226,7 +289,26 @@ std::string Catalog::proxyServicesJson(const std::map<std::string, std::string>&
         for (const DeniedPath& denied : service.deny) {
             deny.push_back({{"methods", denied.methods}, {"path", denied.path}});
         }
+        Json login;
+        if (service.login && sentinel != sentinels.end()) {
+            const auto known = logins.find(service.name);
+            const LoginInside inside = known == logins.end() ? LoginInside{service.login->scopes, {}} : known->second;
+            Json places = Json::array();
+            for (const TokenPlace& place : service.login->tokenPlaces) {
+                places.push_back({{"host", place.host}, {"path", place.path}});
+            }
+            std::string scope;
+            for (const std::string& word : inside.scopes) {
+                scope += (scope.empty() ? "" : " ") + word;
+            }
+            login = {{"places", std::move(places)},
+                     {"command", "coldframe keys login " + (service.otherwise.empty() ? service.name : service.otherwise)},
+                     {"refresh", refreshSentinel(service, sentinel->second)},
+                     {"idToken", idTokenSentinel(service, sentinel->second, inside)},
+                     {"scope", std::move(scope)}};
+        }
         list.push_back({{"name", service.name},
+                        {"login", std::move(login)},
                         {"keyOf", service.keyOf},
                         {"hosts", service.hosts},
                         {"hostSuffixes", service.hostSuffixes},
@@ -253,6 +335,26 @@ std::vector<std::string> launchCommand(const AgentDefinition& agent, const std::
     std::vector<std::string> result = agent.command;
     result.insert(result.end(), arguments.begin(), arguments.end());
     return result;
+}
+
+std::string refreshSentinel(const Service& service, const std::string& sentinel)
+{
+    const auto marker = sentinel.find(kMarker);
+    return (service.login ? service.login->refreshPrefix : std::string())
+           + (marker == std::string::npos ? std::string(kMarker) + sentinel : sentinel.substr(marker));
+}
+
+std::string idTokenSentinel(const Service& service, const std::string& sentinel, const LoginInside& login)
+{
+    if (!service.login || service.login->idTokenClaims.empty()) {
+        return {};
+    }
+    const Context context{{}, {}, {{service.name, sentinel}}, {{service.name, login}}};
+    const std::vector<Service> services{service};
+    const Json claims = expandJson(Json::parse(service.login->idTokenClaims, nullptr, false), {context, services});
+    const auto marker = sentinel.find(kMarker);
+    return base64UrlEncode(R"({"alg":"none","typ":"JWT"})") + "." + base64UrlEncode(claims.dump(-1, ' ', true, Json::error_handler_t::replace)) + "."
+           + (marker == std::string::npos ? sentinel : sentinel.substr(marker));
 }
 
 std::string makeSentinel(const Service& service)

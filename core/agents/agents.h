@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "agents/login.h"
 #include "base/result.h"
 
 #include <filesystem>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -46,6 +48,7 @@ struct Service
     std::string sentinelForm;              ///< "" | "aws-access-key-id" | "jwt" | "hex40"
     std::vector<std::string> pathPrefixes; ///< empty = every path; a segment "*" is any one
     std::vector<DeniedPath> deny;
+    std::optional<LoginDefinition> login;  ///< the key may be the access token of a log-in
     bool isCustom = false;                 ///< defined by the user
     std::string placeholder;               ///< not empty: what every sandbox holds instead of the key
 };
@@ -59,6 +62,8 @@ struct FileTemplate
     std::string content;      ///< of a text file
     std::string json;         ///< of a JSON file, instead of content
     std::string needsService; ///< left out when that service has no sentinel here
+    std::string needsLogin;   ///< left out when there is no log-in of that service
+    std::string unlessLogin;  ///< left out when there is one
 };
 
 /// One agent, from resources/agents/<name>.json.
@@ -94,6 +99,9 @@ struct Context
     std::string home;      ///< ${HOME}
     std::string workspace; ///< ${WORKSPACE}: the first one
     std::map<std::string, std::string> sentinels; ///< by service; ${SENTINEL:name}, ${SENTINEL_TAIL:name} (last 20)
+    /// By service, of those used with a log-in: ${LOGIN:name:fact}; ${REFRESH:name} and ${ID_TOKEN:name} are stand-ins of the other
+    /// tokens. In JSON "${SCOPES:name}" is the list of scopes, and a fact that nobody knows is null.
+    std::map<std::string, LoginInside> logins{};
 };
 
 /// Every agent and service. One thread.
@@ -120,7 +128,11 @@ public:
     /// A fresh sentinel for every service that is not a keyOf.
     std::map<std::string, std::string> newSentinels() const;
     /// The proxy's "services" array (core/ARCHITECTURE.md), JSON, for the services with a sentinel and those that use their key.
-    std::string proxyServicesJson(const std::map<std::string, std::string>& sentinels) const;
+    std::string proxyServicesJson(const std::map<std::string, std::string>& sentinels,
+                                  const std::map<std::string, LoginInside>& logins = {}) const;
+    /// The service that is used with a log-in instead of this one's key, or this one: "anthropic" and "anthropic-oauth" both are
+    /// the latter. NotFound lists those that have a log-in.
+    Result<const Service*> findLogin(std::string_view name) const;
 
     /// Adds a service of the user's, or replaces one. AlreadyExists: it is one of Coldframe's own.
     Result<void> define(Service service);
@@ -142,6 +154,11 @@ std::string customServiceToJson(const Service& service);
 /// The arguments after "--": none, or first beginning with '-': appended to the agent's command; a bare word first:
 /// they are the command instead.
 std::vector<std::string> launchCommand(const AgentDefinition& agent, const std::vector<std::string>& arguments);
+
+/// Stand-ins for a log-in's other tokens; they have the random part of the service's sentinel, so that whoever looks for that finds them.
+std::string refreshSentinel(const Service& service, const std::string& sentinel);
+/// An unsigned JWT with the claims that clients look at; empty where they want none.
+std::string idTokenSentinel(const Service& service, const std::string& sentinel, const LoginInside& login);
 
 /// sentinelPrefix + "proxy-managed-" + 32 random hex digits, or what the service's form asks for.
 std::string makeSentinel(const Service& service);

@@ -150,6 +150,84 @@ Result<std::vector<DeniedPath>> readDenied(const Reader& reader)
     return denied;
 }
 
+bool isPointer(const std::string& text)
+{
+    try {
+        (void)Json::json_pointer(text);
+    } catch (const Json::exception&) {
+        return false;
+    }
+    return true;
+}
+
+Result<LoginDefinition> readLogin(const Reader& reader)
+{
+    LoginDefinition login;
+    COLDFRAME_TRY(login.tokenHost, reader.text("tokenHost", true));
+    COLDFRAME_TRY(login.tokenPath, reader.text("tokenPath", true));
+    COLDFRAME_TRY(const std::vector<Reader> places, reader.objects("tokenPlaces"));
+    bool isAmongThem = false;
+    for (const Reader& entry : places) {
+        TokenPlace place;
+        COLDFRAME_TRY(place.host, entry.text("host", true));
+        COLDFRAME_TRY(place.path, entry.text("path", true));
+        if (!isHostName(place.host) || place.path[0] != '/') {
+            return reader.bad("tokenPlaces", "must name hosts and paths");
+        }
+        isAmongThem = isAmongThem || (place.host == login.tokenHost && login.tokenPath.starts_with(place.path));
+        login.tokenPlaces.push_back(std::move(place));
+    }
+    if (!isAmongThem) {
+        return reader.bad("tokenPlaces", "must have the token endpoint among them");
+    }
+    COLDFRAME_TRY(login.clientId, reader.text("clientId", true));
+    COLDFRAME_TRY(login.scopes, reader.texts("scopes"));
+    COLDFRAME_TRY(login.refreshPrefix, reader.text("refreshPrefix"));
+    COLDFRAME_TRY(login.authorizeUrl, reader.text("authorizeUrl"));
+    COLDFRAME_TRY(login.authorizeParameters, reader.textMap("authorizeParameters"));
+    COLDFRAME_TRY(login.redirectPath, reader.text("redirectPath"));
+    if (!login.authorizeUrl.empty() && (!login.authorizeUrl.starts_with("https://") || !login.redirectPath.starts_with("/"))) {
+        return reader.bad("authorizeUrl", "must begin with https://, with a redirectPath beside it");
+    }
+    for (const Json& port : reader.json().value("redirectPorts", Json::array())) {
+        if (!port.is_number_unsigned() || port.get<unsigned>() == 0 || port.get<unsigned>() > 65535) {
+            return reader.bad("redirectPorts", "must hold port numbers");
+        }
+        login.redirectPorts.push_back(port.get<std::uint16_t>());
+    }
+    COLDFRAME_TRY(login.codeAsJson, reader.flag("codeAsJson", false));
+    COLDFRAME_TRY(login.file, reader.text("file", true));
+    COLDFRAME_TRY(login.folderVariable, reader.text("folderVariable"));
+    COLDFRAME_TRY(login.accessAt, reader.text("accessAt", true));
+    COLDFRAME_TRY(login.refreshAt, reader.text("refreshAt", true));
+    COLDFRAME_TRY(login.expiresAt, reader.text("expiresAt"));
+    COLDFRAME_TRY(login.scopesAt, reader.text("scopesAt"));
+    COLDFRAME_TRY(login.idTokenAt, reader.text("idTokenAt"));
+    COLDFRAME_TRY(const std::vector<Reader> facts, reader.objects("facts"));
+    bool arePointers = true;
+    for (const Reader& entry : facts) {
+        LoginFact fact;
+        COLDFRAME_TRY(fact.name, entry.text("name", true));
+        COLDFRAME_TRY(fact.file, entry.text("file"));
+        COLDFRAME_TRY(fact.claim, entry.text("claim"));
+        arePointers = arePointers && isPointer(fact.file) && isPointer(fact.claim);
+        login.facts.push_back(std::move(fact));
+    }
+    for (const std::string& pointer : {login.accessAt, login.refreshAt, login.expiresAt, login.scopesAt, login.idTokenAt}) {
+        arePointers = arePointers && isPointer(pointer);
+    }
+    if (!arePointers) {
+        return reader.bad("login", "must say with JSON pointers where things are");
+    }
+    if (const auto claims = reader.json().find("idTokenClaims"); claims != reader.json().end()) {
+        if (!claims->is_object()) {
+            return reader.bad("idTokenClaims", "must be an object");
+        }
+        login.idTokenClaims = claims->dump();
+    }
+    return login;
+}
+
 Result<Service> readService(const Reader& reader)
 {
     Service service;
@@ -189,6 +267,12 @@ Result<Service> readService(const Reader& reader)
     COLDFRAME_TRY(service.sentinelForm, reader.text("sentinelForm"));
     COLDFRAME_TRY(service.pathPrefixes, reader.texts("pathPrefixes"));
     COLDFRAME_TRY(service.deny, readDenied(reader));
+    if (const auto login = reader.json().find("login"); login != reader.json().end()) {
+        if (!login->is_object() || !service.keyOf.empty() || !service.signer.empty()) {
+            return reader.bad("login", "of " + service.name + " must be an object, of a service with a key of its own that is sent");
+        }
+        COLDFRAME_TRY(service.login, readLogin(Reader(reader.file(), *login)));
+    }
     return service;
 }
 
@@ -212,6 +296,8 @@ Result<FileTemplate> readFileTemplate(const Reader& reader)
         return reader.bad("files.owner", "must be agent or root");
     }
     COLDFRAME_TRY(file.needsService, reader.text("needsService"));
+    COLDFRAME_TRY(file.needsLogin, reader.text("needsLogin"));
+    COLDFRAME_TRY(file.unlessLogin, reader.text("unlessLogin"));
     COLDFRAME_TRY(file.content, reader.text("content"));
     const auto json = reader.json().find("json");
     if (json != reader.json().end()) {

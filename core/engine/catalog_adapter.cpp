@@ -44,7 +44,7 @@ Result<std::string> CatalogAdapter::canonicalName(const std::string& nameOrAlias
     return agent->name;
 }
 
-Result<AgentPlan> CatalogAdapter::plan(const SandboxRecord& record) const
+Result<AgentPlan> CatalogAdapter::plan(const SandboxRecord& record, const LoginsInside& logins) const
 {
     COLDFRAME_TRY(const agents::AgentDefinition* agent, m_catalog.findAgent(record.agent));
     AgentPlan plan;
@@ -53,7 +53,14 @@ Result<AgentPlan> CatalogAdapter::plan(const SandboxRecord& record) const
     agents::Context bare = contextOf(record);
     bare.sentinels.clear();
     plan.environment = m_catalog.environment(*agent, bare);
-    for (agents::SeedFile& file : m_catalog.files(*agent, contextOf(record))) {
+    agents::Context context = contextOf(record);
+    context.logins = logins;
+    for (const agents::FileTemplate& file : agent->files) {
+        if (!file.needsLogin.empty() && logins.contains(file.needsLogin)) {
+            plan.loginFiles.insert(file.needsLogin);
+        }
+    }
+    for (agents::SeedFile& file : m_catalog.files(*agent, context)) {
         plan.files.push_back({std::move(file.path), file.mode, std::move(file.owner), std::move(file.content)});
     }
     for (const std::string& pattern : agent->allow) {
@@ -76,9 +83,9 @@ Result<std::vector<std::string>> CatalogAdapter::launchCommand(const SandboxReco
     return agents::launchCommand(*agent, arguments);
 }
 
-std::string CatalogAdapter::servicesJson(const std::map<std::string, std::string>& sentinels) const
+std::string CatalogAdapter::servicesJson(const std::map<std::string, std::string>& sentinels, const LoginsInside& logins) const
 {
-    return m_catalog.proxyServicesJson(sentinels);
+    return m_catalog.proxyServicesJson(sentinels, logins);
 }
 
 Result<void> CatalogAdapter::loadServices()
@@ -149,6 +156,24 @@ bool CatalogAdapter::knowsService(const std::string& service) const
     return found && (*found)->keyOf.empty();
 }
 
+const agents::LoginDefinition* CatalogAdapter::login(const std::string& service) const
+{
+    const auto found = m_catalog.findService(service);
+    return found && (*found)->login ? &*(*found)->login : nullptr;
+}
+
+Result<std::string> CatalogAdapter::loginService(const std::string& name) const
+{
+    COLDFRAME_TRY(const agents::Service* service, m_catalog.findLogin(name));
+    return service->name;
+}
+
+std::string CatalogAdapter::otherwise(const std::string& service) const
+{
+    const auto found = m_catalog.findService(service);
+    return found ? (*found)->otherwise : std::string();
+}
+
 std::map<std::string, std::string> CatalogAdapter::announced(const std::set<std::string>& keyed,
                                                              const std::map<std::string, std::string>& sentinels) const
 {
@@ -176,7 +201,13 @@ std::string CatalogAdapter::servicesListJson() const
     json all = json::array();
     for (const agents::Service& service : m_catalog.services()) {
         if (service.keyOf.empty()) {
+            json login;
+            if (service.login) {
+                login = {{"file", service.login->file}, {"folderVariable", service.login->folderVariable},
+                         {"insteadOf", service.otherwise}, {"browser", !service.login->authorizeUrl.empty()}};
+            }
             all.push_back({{"name", service.name},
+                           {"login", std::move(login)},
                            {"title", service.title},
                            {"environment", service.environment},
                            {"keyParts", service.keyParts},

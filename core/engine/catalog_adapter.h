@@ -18,14 +18,17 @@ public:
     Result<void> loadServices();
 
     Result<std::string> canonicalName(const std::string& nameOrAlias) const override;
-    Result<AgentPlan> plan(const SandboxRecord& record) const override;
+    Result<AgentPlan> plan(const SandboxRecord& record, const LoginsInside& logins) const override;
     Result<std::vector<std::string>> launchCommand(const SandboxRecord& record,
                                                    const std::vector<std::string>& arguments) const override;
-    std::string servicesJson(const std::map<std::string, std::string>& sentinels) const override;
+    std::string servicesJson(const std::map<std::string, std::string>& sentinels, const LoginsInside& logins) const override;
     std::map<std::string, std::string> newSentinels() const override { return m_catalog.newSentinels(); }
     std::map<std::string, std::string> announced(const std::set<std::string>& keyed,
                                                  const std::map<std::string, std::string>& sentinels) const override;
     bool knowsService(const std::string& service) const override;
+    const agents::LoginDefinition* login(const std::string& service) const override;
+    Result<std::string> loginService(const std::string& name) const override;
+    std::string otherwise(const std::string& service) const override;
     Result<void> defineService(const std::string& json) override;
     Result<void> undefineService(const std::string& name) override;
     Result<void> nameHosts(const std::string& service, const std::vector<std::string>& hosts) override;

@@ -11,6 +11,7 @@
 
 namespace coldframe::engine {
 
+class BrowserLogin;
 class KeyRing;
 
 /// The API's handlers over the registry; one function per family of methods. Engine's io thread.
@@ -58,6 +59,9 @@ private:
     Answer setCall(std::shared_ptr<Sandbox> sandbox, Json params);
     Answer keysCall(std::string method, Json params);
     Answer keysList();
+    std::string offerLogin(const std::string& entry);
+    Result<Json> beginLogin(const std::string& entry);
+    Answer finishLogin(std::string id);
     asio::awaitable<void> keysChanged();
     asio::awaitable<void> forgetKeysOf(std::string sandboxId);
     Result<std::string> entryOf(const Json& params) const;
@@ -71,7 +75,14 @@ private:
     std::string offerSession(std::shared_ptr<Sandbox> sandbox, const std::string& session, const Json& params);
     Result<void> saveGlobal(std::vector<policy::Rule> rules);
 
+    struct OpenLogin
+    {
+        std::string entry;
+        std::shared_ptr<BrowserLogin> login;
+    };
+
     Outside m_o;
+    std::map<std::string, OpenLogin> m_openLogins; ///< by id, begun in a browser and not finished
     ImageCalls m_images;
     api::Server* m_server = nullptr;
 };

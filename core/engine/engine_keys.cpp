@@ -3,8 +3,12 @@
 #include "engine/engine.h"
 
 #include "api/attachment_io.h"
+#include "base/clock.h"
 #include "base/log.h"
+#include "base/random.h"
+#include "engine/browser_login.h"
 #include "engine/key_ring.h"
+#include "engine/logins.h"
 #include "engine/upstream.h"
 
 #include <algorithm>
@@ -66,6 +70,12 @@ asio::awaitable<Result<json>> Engine::keysList()
     const auto add = [&](const std::string& entry, const json& storedAt, const std::string& source) {
         const KeyName name = parseKeyName(entry);
         keys.push_back({{"service", name.service}, {"account", name.account}, {"sandbox", name.sandbox}, {"storedAt", storedAt}, {"source", source}});
+        if (const auto login = m_o.parts.logins.all().find(entry); login != m_o.parts.logins.all().end()) {
+            keys.back()["login"] = {{"expiresAt", login->second.expiresAt},
+                                    {"state", login->second.isOver ? "over" : "good"},
+                                    {"facts", login->second.inside.facts},
+                                    {"scopes", login->second.inside.scopes}};
+        }
     };
     for (const json& key : status->value("keys", json::array())) {
         if (!m_o.keyRing.commands().contains(key.value("service", ""))) {
@@ -79,6 +89,91 @@ asio::awaitable<Result<json>> Engine::keysList()
     (*status)["keys"] = std::move(keys);
     (*status)["services"] = json::parse(m_o.parts.agents.servicesListJson());
     co_return status;
+}
+
+/// The credentials file of an agent on this computer, as bytes over the attachment.
+std::string Engine::offerLogin(const std::string& entry)
+{
+    const auto handler = [this, entry](api::AttachmentSocket socket) -> asio::awaitable<void> {
+        return [](Engine* self, std::string name, api::AttachmentSocket peer) -> asio::awaitable<void> {
+            Result<SecretBuffer> file = co_await api::receiveSecret(peer);
+            const agents::LoginDefinition* const definition = self->m_o.parts.agents.login(parseKeyName(name).service);
+            Result<void> outcome = file ? Result<void>() : tl::unexpected(file.error());
+            if (file && definition) {
+                Result<agents::LoginTokens> tokens = agents::tokensFromFile(*definition, file->view());
+                if (tokens) {
+                    agents::LoginTokens taken = std::move(*tokens);
+                    outcome = co_await self->m_o.parts.logins.add(name, std::move(taken));
+                } else {
+                    outcome = tl::unexpected(tokens.error());
+                }
+            }
+            if (outcome) {
+                (void)self->m_o.keyRing.removeCommand(name);
+                co_await self->keysChanged();
+            }
+            co_await api::answerSecret(peer, std::move(outcome));
+        }(this, entry, std::move(socket));
+    };
+    return m_server->offerAttachment(handler);
+}
+
+Result<json> Engine::beginLogin(const std::string& entry)
+{
+    const std::string service = parseKeyName(entry).service;
+    const agents::LoginDefinition* const definition = m_o.parts.agents.login(service);
+    if (!definition) {
+        return fail(ErrorCode::NotFound, "There is no log-in for " + service + ".");
+    }
+    // One at a time for each service: the last that was begun, since the port may be the same.
+    std::erase_if(m_openLogins, [&service](const auto& open) {
+        const bool isSame = parseKeyName(open.second.entry).service == service;
+        if (isSame) {
+            open.second.login->cancel();
+        }
+        return isSame;
+    });
+    COLDFRAME_TRY(const std::shared_ptr<BrowserLogin> login, BrowserLogin::begin(m_o.parts.io, *definition));
+    const std::string id = randomHex(8);
+    m_openLogins[id] = {entry, login};
+    return json{{"id", id}, {"url", login->url()}};
+}
+
+asio::awaitable<Result<json>> Engine::finishLogin(std::string id)
+{
+    const auto open = m_openLogins.find(id);
+    if (open == m_openLogins.end()) {
+        co_return fail(ErrorCode::NotFound, "No such log-in was begun, or another was begun after it.");
+    }
+    const OpenLogin begun = open->second;
+    const agents::LoginDefinition* const definition = m_o.parts.agents.login(parseKeyName(begun.entry).service);
+    Result<agents::CodeGrant> grant = co_await begun.login->wait(std::chrono::minutes(10));
+    m_openLogins.erase(id);
+    if (!grant) {
+        co_return tl::unexpected(grant.error());
+    }
+    TokenRequest request{definition->tokenHost, 443, definition->tokenPath, std::string(agents::codeBodyType(*definition)),
+                         agents::codeBody(*definition, *grant)};
+    Result<TokenReply> reply = co_await exchangeTokens(m_o.parts, std::move(request));
+    if (!reply) {
+        co_return tl::unexpected(reply.error());
+    }
+    if (reply->status != 200) {
+        co_return fail(ErrorCode::Unavailable, definition->tokenHost + " did not take the log-in (" + std::to_string(reply->status) + "). Nothing was stored.");
+    }
+    const std::int64_t now = std::chrono::duration_cast<std::chrono::seconds>(utcNow().time_since_epoch()).count();
+    Result<agents::LoginTokens> tokens = agents::tokensFromReply(*definition, reply->body.view(), now, nullptr);
+    if (!tokens) {
+        co_return tl::unexpected(tokens.error());
+    }
+    agents::LoginTokens taken = std::move(*tokens);
+    Result<void> added = co_await m_o.parts.logins.add(begun.entry, std::move(taken));
+    if (!added) {
+        co_return tl::unexpected(added.error());
+    }
+    (void)m_o.keyRing.removeCommand(begun.entry);
+    co_await keysChanged();
+    co_return json::object();
 }
 
 asio::awaitable<Result<json>> Engine::keysCall(std::string method, json params)
@@ -122,9 +217,25 @@ asio::awaitable<Result<json>> Engine::keysCall(std::string method, json params)
         }
         co_return json::object();
     }
+    if (method == "keys.login.finish") {
+        co_return co_await finishLogin(params.at("id").get<std::string>());
+    }
+    if (method == "keys.login" || method == "keys.login.begin") {
+        const Result<std::string> service = m_o.parts.agents.loginService(params.at("service").get<std::string>());
+        if (!service) {
+            co_return tl::unexpected(service.error());
+        }
+        params["service"] = *service;
+    }
     const Result<std::string> entry = entryOf(params);
     if (!entry) {
         co_return tl::unexpected(entry.error());
+    }
+    if (method == "keys.login") {
+        co_return json{{"token", offerLogin(*entry)}};
+    }
+    if (method == "keys.login.begin") {
+        co_return beginLogin(*entry);
     }
     if (method == "keys.remove") {
         const Result<bool> wasCommand = m_o.keyRing.removeCommand(*entry);

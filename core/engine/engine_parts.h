@@ -85,6 +85,7 @@ public:
     virtual void endOpen(const std::string& sandbox) = 0;
 };
 
+class Logins;
 class Questions;
 class SnapshotStore;
 class WarmStart;
@@ -102,6 +103,7 @@ struct EngineParts
     WarmStart& warmStart;
     AgentCatalog& agents;
     KeySource& keys;
+    Logins& logins;
     ConnectionRecord& record;
     RecordStore& store;
     Settings& settings;

@@ -178,6 +178,9 @@ private:
     std::filesystem::path socketFolder() const;
     asio::awaitable<Result<void>> changeDisk(Steps steps, bool force, DiskIdentity wanted, std::optional<Snapshot> moment);
     std::map<std::string, std::string> sentinelEnvironment() const;
+    LoginsInside loginsAmong(const std::map<std::string, std::string>& entries) const;
+    asio::awaitable<LoginsInside> loginsNow();
+    void loginRefused(const std::string& service);
 
     EngineParts& m_parts;
     SandboxRecord m_record;
@@ -186,6 +189,8 @@ private:
     std::unique_ptr<GuestLink> m_bulk;
     std::shared_ptr<ProxyLink> m_proxy;
     std::map<std::string, SecretBuffer> m_runKeys;
+    std::map<std::string, std::string> m_usedEntries; ///< of each of them, where it is stored
+    LoginsInside m_toldLogins; ///< as its proxy knows them
     std::set<std::string> m_keyedServices; ///< those the proxy has a key for
     std::vector<policy::Rule> m_sessionRules;
     std::set<std::string> m_blockedHosts; ///< told once per run

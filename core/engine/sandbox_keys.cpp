@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of Sandbox that has to do with keys: which ones its proxy has, and the placeholders inside.
 #include "engine/key_ring.h"
+#include "engine/logins.h"
 #include "engine/sandbox.h"
 
 #include "base/log.h"
@@ -39,7 +40,13 @@ asio::awaitable<void> Sandbox::refreshStoredKeys()
         co_return;
     }
     std::set<std::string> kept;
-    for (const auto& [service, entry] : chooseEntries(*entries, m_record.accounts, m_record.id)) {
+    m_usedEntries = chooseEntries(*entries, m_record.accounts, m_record.id);
+    if (LoginsInside logins = loginsAmong(m_usedEntries); logins != m_toldLogins) {
+        m_toldLogins = std::move(logins);
+        m_proxy->sendServices(m_parts.agents.servicesJson(m_record.sentinels, m_toldLogins));
+    }
+    const std::map<std::string, std::string> used = m_usedEntries;
+    for (const auto& [service, entry] : used) {
         if (m_record.runKeys.contains(service) || !m_parts.agents.knowsService(service)) {
             continue;
         }
@@ -91,13 +98,45 @@ asio::awaitable<void> Sandbox::servicesChanged()
     if (auto saved = save(); !saved) {
         logWarning("sandbox " + m_record.name, saved.error().message);
     }
-    m_proxy->sendServices(m_parts.agents.servicesJson(m_record.sentinels));
+    m_proxy->sendServices(m_parts.agents.servicesJson(m_record.sentinels, m_toldLogins));
     co_await refreshStoredKeys();
 }
 
 std::map<std::string, std::string> Sandbox::sentinelEnvironment() const
 {
-    return m_parts.agents.announced(m_keyedServices, m_record.sentinels);
+    // A log-in for which a file stands inside is not announced by a variable too: clients want one or the other.
+    std::set<std::string> keyed = m_keyedServices;
+    std::erase_if(keyed, [this](const std::string& service) { return m_record.loginFiles.contains(service) && m_toldLogins.contains(service); });
+    return m_parts.agents.announced(keyed, m_record.sentinels);
+}
+
+/// Those of the entries that are log-ins and are used, since no key goes before them.
+LoginsInside Sandbox::loginsAmong(const std::map<std::string, std::string>& entries) const
+{
+    LoginsInside logins;
+    for (const auto& [service, entry] : entries) {
+        const auto found = m_parts.logins.all().find(entry);
+        const std::string key = m_parts.agents.otherwise(service);
+        const bool hasKey = !key.empty() && (entries.contains(key) || m_record.runKeys.contains(key));
+        if (found != m_parts.logins.all().end() && !hasKey && !m_record.runKeys.contains(service)) {
+            logins[service] = found->second.inside;
+        }
+    }
+    return logins;
+}
+
+asio::awaitable<LoginsInside> Sandbox::loginsNow()
+{
+    const Result<std::vector<std::string>> entries = co_await m_parts.keys.storedServices();
+    co_return entries ? loginsAmong(chooseEntries(*entries, m_record.accounts, m_record.id)) : LoginsInside();
+}
+
+void Sandbox::loginRefused(const std::string& service)
+{
+    const auto entry = m_usedEntries.find(service);
+    if (entry != m_usedEntries.end() && !m_record.runKeys.contains(service)) {
+        m_parts.logins.refused(entry->second);
+    }
 }
 
 } // namespace coldframe::engine

@@ -8,6 +8,7 @@
 #include "base/paths.h"
 #include "base/random.h"
 #include "engine/questions.h"
+#include "engine/upstream_trust.h"
 
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
@@ -19,40 +20,7 @@ using nlohmann::json;
 
 namespace {
 
-/// The host's own trust store: what the proxy checks origins against (and offices that intercept TLS put theirs there).
-constexpr const char* kTrustStores[] = {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
-                                        "/etc/ssl/ca-bundle.pem"};
 constexpr std::size_t kMaxBlockedNotices = 200;
-
-std::string systemTrust()
-{
-    for (const char* file : kTrustStores) {
-        if (auto pem = readFile(file, 8u << 20)) {
-            return std::move(*pem);
-        }
-    }
-    return {};
-}
-
-std::vector<std::string> extraAuthorities(const Settings& settings)
-{
-    std::vector<std::string> pems;
-    for (const std::string& file : settings.upstreamCaFiles) {
-        if (auto pem = readFile(file, 4u << 20)) {
-            pems.push_back(std::move(*pem));
-        } else {
-            logWarning("engine", "the CA file " + file + " cannot be read and is left out");
-        }
-    }
-    return pems;
-}
-
-std::vector<std::string> allTrusted(const Settings& settings)
-{
-    std::vector<std::string> pems = extraAuthorities(settings);
-    pems.push_back(systemTrust());
-    return pems;
-}
 
 } // namespace
 
@@ -68,7 +36,7 @@ policy::PolicySet Sandbox::effectivePolicy() const
     add(m_parts.globalRules);
     if (m_record.mode == policy::Mode::Balanced) {
         add(m_parts.presetRules);
-        if (const auto plan = m_parts.agents.plan(m_record)) {
+        if (const auto plan = m_parts.agents.plan(m_record, {})) {
             add(plan->rules);
         }
     }
@@ -201,9 +169,10 @@ asio::awaitable<Result<void>> Sandbox::connectProxy()
     setup.policy = effectivePolicy();
     setup.upstreamCaPem = extraAuthorities(m_parts.settings);
     setup.systemTrustPem = systemTrust();
-    setup.servicesJson = m_parts.agents.servicesJson(m_record.sentinels);
+    m_toldLogins = co_await loginsNow();
+    setup.servicesJson = m_parts.agents.servicesJson(m_record.sentinels, m_toldLogins);
     setup.cookie = m_record.proxyCookie;
-    setup.wayOut = co_await currentWayOut(m_parts, allTrusted(m_parts.settings));
+    setup.wayOut = co_await currentWayOut(m_parts, trustedAuthorities(m_parts.settings));
     auto link = ProxyLink::start(m_parts.io, setup, std::move(netPort), adoptSocket, folder() / "proxy.log", onEvent, onGone);
     wipe(setup.authority.privateKeyPem);
     if (!link) {
@@ -227,7 +196,7 @@ asio::awaitable<void> Sandbox::upstreamChanged()
     if (!m_proxy || !m_proxy->canChangePolicy()) {
         co_return;
     }
-    const WayOut way = co_await currentWayOut(m_parts, allTrusted(m_parts.settings));
+    const WayOut way = co_await currentWayOut(m_parts, trustedAuthorities(m_parts.settings));
     if (m_proxy) {
         m_proxy->sendWayOut(way);
     }
@@ -301,6 +270,8 @@ void Sandbox::onProxyEvent(const json& event)
                                    {"reason", connection.value("reason", "")}});
             }
         }
+    } else if (type == "refused-key") {
+        loginRefused(event.value("service", ""));
     } else if (type == "ask" && m_proxy) {
         askUser(event);
     } else if (type == "alert" || type == "problem") {

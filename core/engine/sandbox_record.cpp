@@ -145,6 +145,7 @@ std::string recordToJson(const SandboxRecord& r)
                 {"accounts", r.accounts},
                 {"proxyCookie", r.proxyCookie},
                 {"runKeys", r.runKeys},
+                {"loginFiles", r.loginFiles},
                 {"provisional", r.provisional}}
         .dump(2);
 }
@@ -212,6 +213,7 @@ Result<SandboxRecord> recordFromJson(const std::string& text)
         r.proxyCookie = j.at("proxyCookie");
         r.provisional = j.value("provisional", false);
         r.runKeys = j.value("runKeys", std::set<std::string>());
+        r.loginFiles = j.value("loginFiles", std::set<std::string>());
         COLDFRAME_CHECK(checkSandboxName(r.name));
         return r;
     } catch (const json::exception& error) {

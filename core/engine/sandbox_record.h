@@ -74,6 +74,7 @@ struct SandboxRecord
     std::string problem;
     std::map<std::string, std::string> sentinels; ///< service → sentinel; random per sandbox, no secret
     std::map<std::string, std::string> accounts; ///< service → the account whose key is used; none: the one without a name
+    std::set<std::string> loginFiles; ///< services for whose log-in a file stands inside
     std::string proxyCookie;         ///< for taking the proxy over after an engine restart
     std::set<std::string> runKeys;   ///< services whose key was given for this run; the keys are with proxy and engine only
 };

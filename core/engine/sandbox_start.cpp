@@ -150,7 +150,7 @@ asio::awaitable<void> Sandbox::endVm()
 /// The machine on the image, with the agent's layer, before it has a disk.
 asio::awaitable<Result<void>> Sandbox::describeMachine(const Steps& steps, Plan& plan)
 {
-    Result<AgentPlan> agent = m_parts.agents.plan(m_record);
+    Result<AgentPlan> agent = m_parts.agents.plan(m_record, {});
     if (!agent) {
         co_return tl::unexpected(agent.error());
     }
@@ -442,10 +442,12 @@ asio::awaitable<Result<void>> Sandbox::connectGuest(const Steps& steps, const Pl
 
 asio::awaitable<Result<void>> Sandbox::setUpGuest()
 {
-    Result<AgentPlan> plan = m_parts.agents.plan(m_record);
+    const LoginsInside logins = co_await loginsNow();
+    Result<AgentPlan> plan = m_parts.agents.plan(m_record, logins);
     if (!plan) {
         co_return tl::unexpected(plan.error());
     }
+    m_record.loginFiles = plan->loginFiles;
     auto authority = loadOrMakeCertificateAuthority(folder(), m_record.name);
     if (!authority) {
         co_return tl::unexpected(authority.error());

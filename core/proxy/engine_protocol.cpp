@@ -285,6 +285,11 @@ std::string encodeAlert(const std::string& sandbox, std::string_view code, const
                  {"text", escapeForDisplay(text, 500)}});
 }
 
+std::string encodeRefusedKey(const std::string& sandbox, const std::string& service)
+{
+    return line({{"type", "refused-key"}, {"sandbox", sandbox}, {"service", service}});
+}
+
 std::string encodeReady(const std::string& sandbox)
 {
     return line({{"type", "ready"}, {"sandbox", sandbox}, {"version", kEngineProtocolVersion}});

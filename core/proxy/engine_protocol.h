@@ -110,6 +110,8 @@ std::string encodeAsk(const AskQuestion& question, const std::string& sandbox);
 /// {"type":"alert","sandbox","code","host","port","service","text"}
 std::string encodeAlert(const std::string& sandbox, std::string_view code, const Identity& identity, const std::string& service,
                         std::string_view text);
+/// {"type":"refused-key","sandbox","service"}: a server answered 401 to the key of a log-in.
+std::string encodeRefusedKey(const std::string& sandbox, const std::string& service);
 std::string encodeReady(const std::string& sandbox);
 std::string encodeAdopted(const std::string& sandbox, std::uint64_t policyVersion, std::size_t buffered);
 std::string encodeProblem(const Error& error);

@@ -48,7 +48,7 @@ int findInFields(const PatternSet* patterns, const HeaderList& fields)
     return -1;
 }
 
-asio::awaitable<bool> HttpExchange::digestBody()
+asio::awaitable<bool> HttpExchange::readWholeBody()
 {
     const ClientLegPtr client = m_client;
     m_watchdog.arm(m_core->limits.idleStream, [client] { client->abort(); });
@@ -76,9 +76,17 @@ asio::awaitable<bool> HttpExchange::digestBody()
         body += piece;
         ended = *last;
     }
-    m_injection.payloadHash = sha256Hex(body);
     m_wholeBody = std::move(body);
     co_return true;
+}
+
+asio::awaitable<bool> HttpExchange::digestBody()
+{
+    const bool wasRead = co_await readWholeBody();
+    if (wasRead) {
+        m_injection.payloadHash = sha256Hex(*m_wholeBody);
+    }
+    co_return wasRead;
 }
 
 asio::awaitable<void> HttpExchange::upload(std::shared_ptr<Upload> upload)
@@ -169,6 +177,7 @@ After HttpExchange::leakedKey(int tag)
 asio::awaitable<After> HttpExchange::sendResponse(ResponseHead response)
 {
     m_event.status = response.status;
+    noticeRefusedKey();
     const std::shared_ptr<const PatternSet> keys = m_core->injector.keyPatterns();
     const int headTag = keys->isEmpty() ? -1 : keys->find(serialiseResponse(response, ResponseFraming{}));
     const std::string* messages = response.headers.find("grpc-encoding");

@@ -4,6 +4,7 @@
 #include "proxy/exchange_upload.h"
 #include "proxy/http1_serialise.h"
 #include "proxy/open_server.h"
+#include "proxy/token_endpoint.h"
 
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
@@ -94,6 +95,9 @@ asio::awaitable<After> HttpExchange::run(RequestHead request)
     }
     if (!m_core->engine->hasRoom()) {
         co_return co_await refuse(503, "audit", "The record of connections is full because the engine is away.");
+    }
+    if (const Service* tokens = serviceOfTokenPlace(m_core->injector.services(), m_tunnel->identity, m_target)) {
+        co_return co_await answerTokens(*tokens);
     }
     m_injection = m_core->injector.plan(m_tunnel->identity, m_secure, m_target, m_request);
     if (!m_injection.alert.empty()) {

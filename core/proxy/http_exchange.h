@@ -32,6 +32,11 @@ private:
     asio::awaitable<After> switchProtocols(ResponseHead response);
     asio::awaitable<After> failedWithUpload(HttpError error);
     asio::awaitable<bool> waitForUpload();
+    /// A request to a token endpoint.
+    asio::awaitable<After> answerTokens(Service service);
+    void noticeRefusedKey();
+    /// Into m_wholeBody; false: too large, or the client has gone.
+    asio::awaitable<bool> readWholeBody();
     /// Reads the body to its end and sets the digest that a signature needs; false: too large, or the client has gone.
     asio::awaitable<bool> digestBody();
     /// The server is one that a key belongs to, so its replies are looked into deeper.
@@ -58,7 +63,7 @@ private:
     bool m_keepAlive = false;
     bool m_grpc = false;
     bool m_wantsTrailers = false;
-    std::optional<std::string> m_wholeBody; ///< was read for its digest
+    std::optional<std::string> m_wholeBody; ///< was read before it is sent on, or is not
     std::unique_ptr<ReplyFilter> m_filter;  ///< of the reply under way
 };
 

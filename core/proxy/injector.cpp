@@ -163,8 +163,10 @@ Injection Injector::plan(const Identity& identity, bool verifiedTls, RequestTarg
             return other.sentinel == leaked->sentinel && isHostOf(other, identity.host);
         });
         if (ownHost && verifiedTls && !keyFor(*leaked)) {
-            result.blockedReason = "No key is stored for " + leaked->name + "; the user can add one with: coldframe keys set "
-                                   + leaked->name;
+            result.blockedReason = leaked->login ? "There is no log-in for " + leaked->name + ", or it is over; the user can log in with: "
+                                                       + leaked->login->command
+                                                 : "No key is stored for " + leaked->name + "; the user can add one with: coldframe keys set "
+                                                       + leaked->name;
             return result;
         }
         result.blockedReason = "The placeholder for the " + leaked->name + " key was sent to a place the key does not belong to.";
@@ -232,6 +234,12 @@ std::string Injector::serviceOfTag(int tag) const
 {
     const auto index = static_cast<std::size_t>(tag);
     return tag >= 0 && index < m_services.size() ? m_services[index].name : std::string();
+}
+
+bool Injector::isLogin(const std::string& service) const
+{
+    return std::any_of(m_services.begin(), m_services.end(),
+                       [&service](const Service& other) { return other.name == service && other.login.has_value(); });
 }
 
 bool Injector::isServiceHost(const std::string& host) const

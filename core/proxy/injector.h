@@ -53,6 +53,10 @@ public:
     std::shared_ptr<const PatternSet> keyPatterns() const { return m_keyPatterns; }
     std::string serviceOfTag(int tag) const;
     bool isServiceHost(const std::string& host) const;
+    const std::vector<Service>& services() const { return m_services; }
+    bool hasKey(const std::string& service) const { return m_keys.contains(service); }
+    /// Whether the service's key may be a log-in's access token.
+    bool isLogin(const std::string& service) const;
 
 private:
     void rebuildPatterns();

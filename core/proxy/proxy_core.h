@@ -18,6 +18,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 namespace coldframe::proxy {
@@ -26,7 +27,7 @@ namespace coldframe::proxy {
 struct ProxyCore
 {
     ProxyCore(asio::io_context& context, Limits bounds)
-        : io(context), limits(bounds), pool(context, bounds), http2(context), expiry(context), openSweep(context)
+        : io(context), limits(bounds), pool(context, bounds), http2(context), expiry(context), keysChanged(context), openSweep(context)
     {
     }
 
@@ -42,7 +43,9 @@ struct ProxyCore
     UpstreamPool pool;
     Http2Pool http2;
     OpenConnections open;
+    std::set<std::string> refusedKeys; ///< services of a log-in whose server answered 401, until they have another key
     Watchdog expiry; ///< until the next rule ends by itself
+    Notifier keysChanged;
     std::size_t connections = 0;
     std::size_t streams = 0; ///< HTTP/2 requests being served
     bool stopping = false;

@@ -150,6 +150,8 @@ template <typename State> void onMessage(const std::shared_ptr<State>& state, En
         core.injector.setServices(std::move(message.services));
         break;
     case EngineMessage::Type::Key:
+        core.refusedKeys.erase(message.service);
+        core.keysChanged.notify();
         if (auto set = core.injector.setKey(message.service, std::move(message.key)); !set) {
             core.engine->send(encodeProblem(set.error()));
         }

@@ -67,6 +67,17 @@ Result<Service> serviceFromJson(const json& item)
     for (const json& denied : item.value("deny", json::array())) {
         service.deny.push_back({denied.value("methods", std::vector<std::string>()), lowerCase(denied.at("path").get<std::string>())});
     }
+    if (const json login = item.value("login", json()); login.is_object()) {
+        LoginGuard guard;
+        for (const json& place : login.at("places")) {
+            guard.places.push_back({lowerCase(place.at("host").get<std::string>()), lowerCase(place.at("path").get<std::string>())});
+        }
+        guard.command = login.value("command", "coldframe keys login " + service.name);
+        guard.refresh = login.at("refresh").get<std::string>();
+        guard.idToken = login.value("idToken", std::string());
+        guard.scope = login.value("scope", std::string());
+        service.login = std::move(guard);
+    }
     const bool tokensFit = std::all_of(service.addTokens.begin(), service.addTokens.end(), [](const auto& added) {
         return isHeaderName(added.first) && isPrintable(added.second) && !added.second.empty();
     });

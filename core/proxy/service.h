@@ -5,6 +5,7 @@
 #include "proxy/identity.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,6 +18,23 @@ struct DeniedPath
 {
     std::vector<std::string> methods; ///< empty = every method
     std::string path;                 ///< as in Service::pathPrefixes, compared without case
+};
+
+/// Where a log-in's tokens are made; everything below the path counts.
+struct TokenPlace
+{
+    std::string host;
+    std::string path; ///< lower case; a segment "*" is any one
+};
+
+/// Of a service whose key may be a log-in's access token: what is needed to keep tokens out of the sandbox.
+struct LoginGuard
+{
+    std::vector<TokenPlace> places;
+    std::string command; ///< with which its user logs in on the computer
+    std::string refresh; ///< stand-in for the refresh token
+    std::string idToken; ///< the same for the id token; empty: clients want none
+    std::string scope;
 };
 
 /// Which key goes where. Only these hosts, only `port`, only verified TLS, only these paths, only this header.
@@ -38,6 +56,7 @@ struct Service
     std::string sentinel;                  ///< what the sandbox holds instead of the key
     std::vector<std::string> pathPrefixes; ///< empty = every path; a segment "*" is any one segment
     std::vector<DeniedPath> deny;
+    std::optional<LoginGuard> login;
 };
 
 /// Parses the "services" array of the engine's setup message; InvalidArgument names the service.

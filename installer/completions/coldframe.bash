@@ -41,7 +41,7 @@ _coldframe() {
             ;;
         prune) words="--force --dry-run --stopped-for --json" ;;
         exec | sessions | stop | start | pause | resume | reset | rm | inspect | save | rollback | fork) words="$(coldframe ls -q 2>/dev/null)" ;;
-        keys) [[ $COMP_CWORD -eq 2 ]] && words="set ls rm import use custom hosts" ;;
+        keys) [[ $COMP_CWORD -eq 2 ]] && words="set login ls rm import use custom hosts" ;;
         network) if [[ $COMP_CWORD -eq 2 ]]; then words="log proxy ask questions answer"; elif [[ ${COMP_WORDS[2]} == log && $word == -* ]]; then words="--limit --verdict --host --rule --process --method --status --how --text --since --until --follow --summary --jsonl --json --quiet"; else words="$(coldframe ls -q 2>/dev/null)"; fi ;;
         policy) [[ $COMP_CWORD -eq 2 ]] && words="ls allow deny rm check mode" ;;
         engine) words="stop" ;;

@@ -19,7 +19,7 @@ complete -c coldframe -n "$setting; or __fish_seen_subcommand_from run create" -
 complete -c coldframe -n "$setting" -l no-service
 complete -c coldframe -n "__fish_seen_subcommand_from prune; and not __fish_seen_subcommand_from image" -l force -l dry-run -l json
 complete -c coldframe -n "__fish_seen_subcommand_from prune; and not __fish_seen_subcommand_from image" -l stopped-for -x
-complete -c coldframe -n "__fish_seen_subcommand_from keys" -a "set ls rm import use custom hosts"
+complete -c coldframe -n "__fish_seen_subcommand_from keys" -a "set login ls rm import use custom hosts"
 complete -c coldframe -n "__fish_seen_subcommand_from network" -a "log proxy ask questions answer"
 complete -c coldframe -n "__fish_seen_subcommand_from network; and __fish_seen_subcommand_from log" -a "--host --rule --process --method --status --how --text --since --until --verdict --follow --summary --jsonl"
 complete -c coldframe -n "__fish_seen_subcommand_from policy" -a "ls allow deny rm check mode"

@@ -232,10 +232,6 @@
         <translation>Der Schlüssel wurde nicht gespeichert.</translation>
     </message>
     <message>
-        <source>The engine went away before the key was stored; store it again.</source>
-        <translation>Die Engine endete, bevor der Schlüssel gespeichert war; speichern Sie ihn noch einmal.</translation>
-    </message>
-    <message>
         <source>Remove key</source>
         <translation>Schlüssel entfernen</translation>
     </message>
@@ -266,6 +262,66 @@
     <message>
         <source>given by a program</source>
         <translation>von einem Programm</translation>
+    </message>
+    <message>
+        <source>Over: log in again</source>
+        <translation>Abgelaufen: neu anmelden</translation>
+    </message>
+    <message>
+        <source>Log-in, renewed by itself, next %1</source>
+        <translation>Anmeldung, erneuert sich selbst, nächstes Mal %1</translation>
+    </message>
+    <message>
+        <source>Log-in, renewed by itself</source>
+        <translation>Anmeldung, erneuert sich selbst</translation>
+    </message>
+    <message>
+        <source>Log in…</source>
+        <translation>Anmelden …</translation>
+    </message>
+    <message>
+        <source>There is no log-in to take over at %1. Log in with the agent on this computer first, in a terminal.</source>
+        <translation>Unter %1 ist keine Anmeldung, die übernommen werden könnte. Melden Sie sich zuerst mit dem Agenten auf diesem Rechner an, in einem Terminal.</translation>
+    </message>
+    <message>
+        <source>Log in</source>
+        <translation>Anmelden</translation>
+    </message>
+    <message>
+        <source>Use this computer&apos;s log-in for %1 in sandboxes?</source>
+        <translation>Die Anmeldung dieses Rechners bei %1 in Sandboxes verwenden?</translation>
+    </message>
+    <message>
+        <source>It is copied from %1 into the keychain and renewed by Coldframe; inside are only placeholders. The agent on this computer may have to log in again later, since some servers let one of the two go on only.</source>
+        <translation>Sie wird aus %1 in den Schlüsselbund kopiert und von Coldframe erneuert; innen stehen nur Platzhalter. Der Agent auf diesem Rechner muss sich später vielleicht neu anmelden, da manche Server nur einen von beiden weiterarbeiten lassen.</translation>
+    </message>
+    <message>
+        <source>Use it</source>
+        <translation>Verwenden</translation>
+    </message>
+    <message>
+        <source>In the browser…</source>
+        <translation>Im Browser …</translation>
+    </message>
+    <message>
+        <source>Log in in the browser that opens now.</source>
+        <translation>Melden Sie sich in dem Browser an, der sich jetzt öffnet.</translation>
+    </message>
+    <message>
+        <source>The log-in for %1 is stored; sandboxes have it from their next start on.</source>
+        <translation>Die Anmeldung bei %1 ist gespeichert; Sandboxes haben sie ab ihrem nächsten Start.</translation>
+    </message>
+    <message>
+        <source>%1 cannot be read.</source>
+        <translation>%1 kann nicht gelesen werden.</translation>
+    </message>
+    <message>
+        <source>The log-in was not stored.</source>
+        <translation>Die Anmeldung wurde nicht gespeichert.</translation>
+    </message>
+    <message>
+        <source>The engine went away before it was stored; store it again.</source>
+        <translation>Die Engine endete, bevor etwas gespeichert war; speichern Sie noch einmal.</translation>
     </message>
 </context>
 <context>

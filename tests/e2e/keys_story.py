@@ -1,14 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keys by the command line: with no keychain, with a real GNOME Keyring, locked; put on outside, and written down nowhere."""
-import json, os, pathlib, subprocess
+"""Keys and log-ins by the command line: with no keychain, with a real GNOME Keyring, locked; put on outside, and written down nowhere."""
+import json, os, pathlib, subprocess, time
 import harness
 from command_line import NOT_FOUND, UNAVAILABLE, USAGE, Terminal, coldframe
 from harness import wait_for
 from keychain import Keychain
 
 KEYS = {name: f"sk-ant-api03-{name}-".encode() + os.urandom(12).hex().encode() for name in ("environment", "typed", "piped", "imported", "kept", "run")}
+for i in range(4):  # of a log-in: those imported, and what each refresh gives
+    KEYS[f"access-{i}"], KEYS[f"refresh-{i}"] = (f"sk-ant-o{kind}01-{i}-".encode() + os.urandom(12).hex().encode() for kind in ("at", "rt"))
 MARKER = b"planted-" + os.urandom(12).hex().encode()
 ASK = "curl -sS -m 40 -o /dev/null -w '%{http_code}' -d '{}' -H \"x-api-key: ${ANTHROPIC_API_KEY-none}\" https://api.anthropic.com/v1/messages"
+
+
+class TokenEndpoint(harness.Handler):
+    """Takes each refresh token once and gives the next two."""
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        self.server.seen.append(body)
+        asked = json.loads(body).get("refresh_token", "").encode()
+        valid = asked == KEYS[f"refresh-{self.server.given}"]
+        self.server.given += valid
+        given = {name: KEYS[f"{name.split('_')[0]}-{self.server.given}"].decode() for name in ("access_token", "refresh_token")}
+        data = json.dumps({**given, "expires_in": 28800, "token_type": "Bearer"} if valid else {"error": "invalid_grant"}).encode()
+        self.send_response(200 if valid else 400)
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+
+def seen_token(t, source):
+    """The access token that the server saw when a program inside used the one that `source` prints."""
+    before = len(t.server.seen)
+    r = t.run("k", f"curl -sS -m 40 -o /dev/null -w '%{{http_code}}' -d '{{}}' -H \"Authorization: Bearer $({source})\" https://api.anthropic.com/v1/messages")
+    fresh = t.server.seen[before:]
+    return {k.lower(): v for k, v in fresh[0][2].items()}.get("authorization", "").removeprefix("Bearer ").encode() if fresh else str(r).encode()
 
 
 def seen_key(t):
@@ -60,7 +87,7 @@ def no_keychain(t):
     t.check("keys ls says that none can be stored and how to give one", r.status == 0 and "environment" in r.err, r)
     r = coldframe(t, "keys", "import", environment={"ANTHROPIC_API_KEY": KEYS["imported"].decode()})
     t.check("import without a keychain stores nothing and says why", r.status == UNAVAILABLE and "No keychain" in r.err, r)
-    r = coldframe(t, "create", "claude", str(t.project), "--name", "k", "--accept-emulation", "--network-allow", "api.anthropic.com",
+    r = coldframe(t, "create", "claude", str(t.project), "--name", "k", "--accept-emulation", "--network-allow", "api.anthropic.com", "--network-allow", "platform.claude.com",
                   environment={"ANTHROPIC_API_KEY": KEYS["environment"].decode()}, seconds=800)
     t.check("create takes the agent's key from the environment where there is no keychain", r.status == 0 and r.out == "k\n", r)
     t.client = t.connect()
@@ -124,6 +151,7 @@ def with_keychain(t):
     r = coldframe(t, "keys", "rm", "anthropic")
     t.check("removing what is not there says so", r.status == NOT_FOUND and "anthropic" in r.err, r)
 
+    log_in(t)
     offered = Terminal(t, "run", "-d", "k", environment={"ANTHROPIC_API_KEY": KEYS["kept"].decode()})
     asked = offered.expect(b"[y/N]")
     offered.send(b"y\n")
@@ -131,6 +159,44 @@ def with_keychain(t):
     t.check("run offers to keep a key of the environment", asked and status == 0 and stored(t) == {"anthropic"}, offered.output)
     t.check("the key offered is put on", seen_key(t) == KEYS["kept"])
     nowhere(t, "with a keychain")
+
+
+def log_in(t):
+    expired = int(time.time() * 1000) - 60000
+    file = t.host_file(t.home / ".claude/.credentials.json", json.dumps({"claudeAiOauth": {
+        "accessToken": KEYS["access-0"].decode(), "refreshToken": KEYS["refresh-0"].decode(), "expiresAt": expired,
+        "scopes": ["user:inference", "user:profile"], "subscriptionType": "max"}}))
+    r = coldframe(t, "keys", "login", "github")
+    t.check("a service without a log-in says so", r.status == NOT_FOUND and "anthropic" in r.err, r)
+    r = coldframe(t, "keys", "login", "anthropic", "--from-file", "-", stdin=b'{"claudeAiOauth":{}}')
+    t.check("what is no log-in is refused", r.status == USAGE and stored(t) == set(), r)
+    r = coldframe(t, "keys", "login", "anthropic")
+    t.check("the log-in of the agent on this computer is taken over", r.status == 0 and stored(t) == {"anthropic-oauth"}, r)
+    file.unlink()
+    token = seen_token(t, "printf %s $CLAUDE_CODE_OAUTH_TOKEN")
+    t.check("hazard_05_it was over, was refreshed outside, and its token is put on", token == KEYS["access-1"] and len(t.tokens.seen) == 1,
+            (token, t.tokens.seen))
+    r = coldframe(t, "keys", "ls")
+    t.check("keys ls shows the log-in", "token until" in r.out and "max" in r.out, r)
+    r, r2 = coldframe(t, "reset", "k", "--force", seconds=300), coldframe(t, "start", "k", seconds=300)
+    t.check("reset and start", r.status == 0 and r2.status == 0, (r, r2))
+    inside = t.run("k", "cat ~/.claude/.credentials.json; env; cat /proc/self/environ")
+    t.check("a reset sandbox has the log-in again, and inside are only stand-ins", "sk-ant-ort01-proxy-managed-" in inside.out and '"max"' in inside.out
+            and not any(key.decode() in inside.out for key in KEYS.values()), inside)
+    field = "sed -n 's/.*\"accessToken\": \"\\(.*\\)\".*/\\1/p' ~/.claude/.credentials.json"
+    t.check("the file's stand-in is as good as the variable's", seen_token(t, field) == KEYS["access-1"])
+    ask = "curl -sS -m 40 -w ' %{http_code}' -d @- https://platform.claude.com/v1/oauth/token"
+    refresh = ("sed -n 's/.*\"refreshToken\": \"\\(.*\\)\".*/{\"grant_type\":\"refresh_token\",\"refresh_token\":\"\\1\"}/p' "
+               "~/.claude/.credentials.json | " + ask)
+    r = t.run("k", refresh)
+    t.check("hazard_05_a refresh inside is answered with stand-ins", r.out.endswith(" 200") and "proxy-managed" in r.out, r)
+    r = t.run("k", "printf '%s' '{\"grant_type\":\"authorization_code\",\"code\":\"1\"}' | " + ask)
+    t.check("hazard_05_a log-in inside is refused and says what to do", r.out.endswith(" 403") and "coldframe keys login anthropic" in r.out, r)
+    t.check("hazard_05_no request from inside came to the token endpoint", len(t.tokens.seen) == 1, t.tokens.seen)
+    nowhere(t, "with a log-in")
+    r = coldframe(t, "keys", "rm", "anthropic-oauth")
+    t.check("a log-in removed is not put on any more", r.status == 0 and stored(t) == set()
+            and wait_for(lambda: seen_token(t, field) not in KEYS.values(), 20), r)
 
 
 def locked(t, keychain):
@@ -155,6 +221,8 @@ def locked(t, keychain):
 def story(t):
     t.project = t.host_file(t.home / "app/a.txt", "x").parent
     t.server = t.serve_tls("api.anthropic.com", harness.Handler)
+    t.tokens = t.serve_tls("platform.claude.com", TokenEndpoint)
+    t.tokens.given = 0
     t.boot_only()
     r = coldframe(t, "settings", "set", "hostMappings=" + json.dumps(t.mappings), "idleMinutes=0",
                   "upstreamCaFiles=" + json.dumps([str(t.authority() / "ca.pem")]), environment={"ANTHROPIC_API_KEY": KEYS["environment"].decode()})

@@ -94,11 +94,16 @@ Result<json> FakeEngine::keysCall(const std::string& method, const json& params)
 {
     const json services = json::array(
         {{{"name", "anthropic"}, {"title", "Anthropic"}, {"environment", {"ANTHROPIC_API_KEY"}}, {"hosts", {"api.anthropic.com"}}},
-         {{"name", "openai"}, {"title", "OpenAI"}, {"environment", {"OPENAI_API_KEY"}}, {"hosts", {"api.openai.com"}}}});
+         {{"name", "openai"}, {"title", "OpenAI"}, {"environment", {"OPENAI_API_KEY"}}, {"hosts", {"api.openai.com"}}},
+         {{"name", "claude-login"}, {"title", "Claude subscription"}, {"environment", {"CLAUDE_CODE_OAUTH_TOKEN"}}, {"hosts", {"api.anthropic.com"}},
+          {"login", {{"file", ".claude/.credentials.json"}, {"folderVariable", "CLAUDE_CONFIG_DIR"}, {"insteadOf", "anthropic"}, {"browser", false}}}}});
     if (method == "keys.list") {
         json keys = json::array();
         for (const auto& [service, when] : m_keys) {
             keys.push_back({{"service", service}, {"account", "default"}, {"storedAt", when}});
+            if (service == "claude-login") {
+                keys.back()["login"] = {{"expiresAt", 1900000000}, {"state", "good"}, {"facts", {{"subscription", "max"}}}, {"scopes", json::array()}};
+            }
         }
         return json{{"backend", "fake"}, {"available", true}, {"locked", false}, {"keys", keys}, {"services", services}};
     }
@@ -118,7 +123,7 @@ Result<json> FakeEngine::keysCall(const std::string& method, const json& params)
         COLDFRAME_TRY(const std::string id, find(params));
         return offerKey({{"sandbox", id}, {"service", service}}, false);
     }
-    if (method == "keys.set") {
+    if (method == "keys.set" || method == "keys.login") {
         return offerKey({{"service", service}}, true);
     }
     return tl::unexpected(api::unknownMethod(method));

@@ -546,6 +546,37 @@ private slots:
         QTRY_COMPARE(child<QTreeWidget>("keysList")->topLevelItemCount(), 1);
     }
 
+    void logInOfThisComputerIsTakenOverAsBytes()
+    {
+        QTemporaryDir folder;
+        qputenv("CLAUDE_CONFIG_DIR", folder.path().toUtf8());
+        begin({QStringLiteral("--populate")});
+        click("openKeys");
+        QTRY_VERIFY(shownChild<QTreeWidget>("keysList"));
+        auto* service = child<QComboBox>("keyService");
+        QTRY_COMPARE(service->count(), 3);
+        service->setCurrentIndex(service->findData(QStringLiteral("openai")));
+        QVERIFY(!shownChild<QPushButton>("keyLogin"));
+        service->setCurrentIndex(service->findData(QStringLiteral("claude-login")));
+        click("keyLogin");
+        QTRY_VERIFY(shownChild<QLabel>("keysMessage"));
+        QVERIFY(child<QLabel>("keysMessage")->text().contains(folder.path())); // nothing to take over there
+        QFile file(folder.filePath(QStringLiteral(".credentials.json")));
+        QVERIFY(file.open(QIODevice::WriteOnly) && file.write("{\"marker-0123\":1}") == 17);
+        file.close();
+        click("keyLogin");
+        answer("confirmAccept");
+        QTRY_COMPARE(child<QTreeWidget>("keysList")->topLevelItemCount(), 2);
+        QVERIFY(child<QTreeWidget>("keysList")->topLevelItem(1)->text(1).startsWith(QStringLiteral("Log-in")));
+        bool isStored = false;
+        for (const QJsonObject& line : m_scene->engine.record()) {
+            QVERIFY(!QJsonDocument(line).toJson().contains("marker"));
+            isStored = isStored || (line[QStringLiteral("size")].toInt() == 17 && line[QStringLiteral("stored")].toBool());
+        }
+        QVERIFY(isStored);
+        qunsetenv("CLAUDE_CONFIG_DIR");
+    }
+
     void launchCommandIsCopied()
     {
         begin({QStringLiteral("--populate")});

@@ -252,6 +252,12 @@ private slots:
         QCOMPARE(coldframe({"keys", "set", "anthropic"}, "\n").code, 2);
         QCOMPARE(coldframe({"keys", "set", "anthropic"}, "two\nlines\n").code, 2);
         QCOMPARE(coldframe({"keys", "set", "nobody"}, "k\n").code, 3);
+        QCOMPARE(coldframe({"keys", "login", "anthropic", "--from-file", "-"}, "{}").code, 0); // by the name that it stands in for
+        QVERIFY(coldframe({"keys", "ls"}).out.contains("token until"));
+        QCOMPARE(coldframe({"keys", "login", "openai", "--from-file", "-"}, "{}").code, 3);
+        QCOMPARE(coldframe({"keys", "login", "claude-login", "--from-file", "-"}, "").code, 2);
+        QCOMPARE(coldframe({"keys", "login", "claude-login", "--from-file", "/nowhere/file"}).code, 3);
+        QCOMPARE(coldframe({"keys", "rm", "claude-login"}).code, 0);
         QCOMPARE(coldframe({"keys", "import"}).code, 3);
         const Outcome imported = coldframe({"keys", "import"}, {}, {"OPENAI_API_KEY=k"});
         QCOMPARE(imported.out, QByteArray("openai from OPENAI_API_KEY\n"));

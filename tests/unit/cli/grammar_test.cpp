@@ -171,6 +171,9 @@ private slots:
         row({"rm"}, kUsage, "");
         row({"keys", "set", "anthropic"}, 0, "keys set");
         row({"keys", "set", "anthropic", "sk-123"}, kUsage, ""); // never on a command line
+        row({"keys", "login", "anthropic"}, 0, "keys login");
+        row({"keys", "login", "anthropic", "--from-file", "-", "--account", "work"}, 0, "keys login");
+        row({"keys", "login"}, kUsage, "");
         row({"keys"}, kUsage, "");
         row({"network", "log", "--limit", "5"}, 0, "network log");
         row({"network", "log", "box", "--host", "*.example.com", "--since", "2h", "--status", "4xx", "--how", "raw", "--jsonl"}, 0, "network log");
