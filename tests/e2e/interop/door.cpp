@@ -4,8 +4,11 @@
 //
 //     coldframe-test-door SOCKET PROXY DIALLER
 //
-// On standard input comes one JSON object a line: first {"policy","services","trusted"}, answered by {"ca"}; then {"key","service"}, answered by
+// On standard input comes one JSON object a line: first {"policy","services","trusted","javaStore"}, answered by {"ca"} when the authority of the
+// proxy also stands in the file javaStore, as a guest writes it for Java; then {"key","service"}, answered by
 // {}, and {"host","verdict"}, answered by {"connections"}. It ends with its standard input.
+#include "base/file.h"
+#include "guest/agent/java_trust.h"
 #include "harness.h"
 
 #include <array>
@@ -84,6 +87,10 @@ int main(int argc, char** argv)
         return 1;
     }
     Harness harness(setup);
+    const std::string store = coldframe::guest::javaStore(harness.caPem(), "", 0);
+    if (!coldframe::writeFileAtomic(given["javaStore"].get<std::string>(), store, 0644)) {
+        return 1;
+    }
     std::cout << json{{"ca", harness.caPem()}}.dump() << std::endl;
     // Its threads end with the process: each is bound to a connection that the process holds.
     std::thread([&harness, &listener] {

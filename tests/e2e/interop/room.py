@@ -6,6 +6,7 @@ As a program (`room.py CONFIG`) it is the part inside: it makes the room and car
 import json, os, pathlib, socket, struct, subprocess, sys, tempfile, threading, time
 
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+JAVA_STORE = "/etc/ssl/certs/java/cacerts"
 
 
 def rule(pattern):
@@ -50,7 +51,7 @@ class Room:
     def __init__(self, folder, build, places, setup, variables):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="room", dir=folder))
         self.log = open(self.folder / "room.log", "ab")
-        self.door = Door(build, str(self.folder / "door"), setup, self.log)
+        self.door = Door(build, str(self.folder / "door"), {**setup, "javaStore": str(self.folder / "cacerts")}, self.log)
         names = sorted({place.rsplit(":", 1)[0] for place in places})
         addresses = {name: f"127.0.100.{number + 1}" for number, name in enumerate(names)}
         (self.folder / "hosts").write_text("127.0.0.1 localhost\n" + "".join(f"{a} {n}\n" for n, a in addresses.items()))
@@ -63,6 +64,8 @@ class Room:
                   "listen": [[addresses[place.rsplit(":", 1)[0]], int(place.rsplit(":", 1)[1]), place] for place in places],
                   "mounts": [[str(self.folder / "hosts"), "/etc/hosts"], [str(self.folder / "resolv.conf"), "/etc/resolv.conf"],
                              [str(self.folder / "bundle"), BUNDLE]]}
+        if os.path.isfile(JAVA_STORE):
+            config["mounts"].append([str(self.folder / "cacerts"), JAVA_STORE])
         (self.folder / "config.json").write_text(json.dumps(config))
         self.inside = subprocess.Popen(["unshare", "--user", "--map-current-user", "--keep-caps", "--net", "--mount", "--", "/usr/bin/python3",
                                         os.path.abspath(__file__), str(self.folder / "config.json")], stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
