@@ -205,6 +205,12 @@ void NewSandboxDialog::loadKeys()
         for (const nlohmann::json& key : listField(*answer, "keys")) {
             m_stored.append(shownField(key, "service"));
         }
+        for (const nlohmann::json& service : listField(*answer, "services")) {
+            const auto login = service.find("login"); // it is as good as the key that it is used instead of
+            if (login != service.end() && login->is_object() && m_stored.contains(shownField(service, "name"))) {
+                m_stored.append(shownField(*login, "insteadOf"));
+            }
+        }
         m_keysKnown = true;
         showKeyHint();
     });

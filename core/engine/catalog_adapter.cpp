@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "engine/sandbox_record.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace coldframe::engine {
@@ -21,6 +22,21 @@ agents::Context contextOf(const SandboxRecord& record)
     context.workspace = record.workspaces.empty() ? kGuestHome : record.workspaces[0].inside().native();
     context.sentinels = record.sentinels;
     return context;
+}
+
+/// The file of a log-in that is no more would make the agent believe in it: the disk still has it.
+void addEmptiedFiles(const SandboxRecord& record, const LoginsInside& logins, const agents::AgentDefinition& agent, AgentPlan& plan)
+{
+    for (const agents::FileTemplate& file : agent.files) {
+        if (file.needsLogin.empty() || logins.contains(file.needsLogin) || !record.loginFiles.contains(file.needsLogin)) {
+            continue;
+        }
+        const std::string home = "${HOME}";
+        const std::string path = file.path.starts_with(home) ? kGuestHome + file.path.substr(home.size()) : file.path;
+        if (std::none_of(plan.files.begin(), plan.files.end(), [&path](const SeedFile& other) { return other.path == path; })) {
+            plan.files.push_back({path, file.mode, file.owner, "{}\n"});
+        }
+    }
 }
 
 image::BuildControl controlOf(const Steps& steps, const std::string& stage)
@@ -63,6 +79,7 @@ Result<AgentPlan> CatalogAdapter::plan(const SandboxRecord& record, const Logins
     for (agents::SeedFile& file : m_catalog.files(*agent, context)) {
         plan.files.push_back({std::move(file.path), file.mode, std::move(file.owner), std::move(file.content)});
     }
+    addEmptiedFiles(record, logins, *agent, plan);
     for (const std::string& pattern : agent->allow) {
         policy::Rule rule;
         rule.id = "agent-" + std::to_string(plan.rules.size());

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys and log-ins by the command line: with no keychain, with a real GNOME Keyring, locked; put on outside, and written down nowhere."""
-import json, os, pathlib, subprocess, time
+import base64, hashlib, json, os, pathlib, subprocess, time, urllib.error, urllib.parse, urllib.request
 import harness
 from command_line import NOT_FOUND, UNAVAILABLE, USAGE, Terminal, coldframe
 from harness import wait_for
@@ -19,8 +19,10 @@ class TokenEndpoint(harness.Handler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         self.server.seen.append(body)
-        asked = json.loads(body).get("refresh_token", "").encode()
-        valid = asked == KEYS[f"refresh-{self.server.given}"]
+        asked = json.loads(body)
+        verifier = base64.urlsafe_b64encode(hashlib.sha256(asked.get("code_verifier", "").encode()).digest()).rstrip(b"=").decode()
+        valid = (asked.get("refresh_token", "").encode() == KEYS[f"refresh-{self.server.given}"] if asked["grant_type"] == "refresh_token"
+                 else asked["code"] == "the-code" and verifier == self.server.challenge)
         self.server.given += valid
         given = {name: KEYS[f"{name.split('_')[0]}-{self.server.given}"].decode() for name in ("access_token", "refresh_token")}
         data = json.dumps({**given, "expires_in": 28800, "token_type": "Bearer"} if valid else {"error": "invalid_grant"}).encode()
@@ -193,10 +195,27 @@ def log_in(t):
     r = t.run("k", "printf '%s' '{\"grant_type\":\"authorization_code\",\"code\":\"1\"}' | " + ask)
     t.check("hazard_05_a log-in inside is refused and says what to do", r.out.endswith(" 403") and "coldframe keys login anthropic" in r.out, r)
     t.check("hazard_05_no request from inside came to the token endpoint", len(t.tokens.seen) == 1, t.tokens.seen)
+    log_in_anew(t, field)
     nowhere(t, "with a log-in")
     r = coldframe(t, "keys", "rm", "anthropic-oauth")
     t.check("a log-in removed is not put on any more", r.status == 0 and stored(t) == set()
             and wait_for(lambda: seen_token(t, field) not in KEYS.values(), 20), r)
+
+
+def log_in_anew(t, field):
+    """As the browser of this computer, which comes back with a code."""
+    command = subprocess.Popen([str(t.root / "bin/coldframe"), "keys", "login", "anthropic", "--browser"], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=t.environment, cwd=t.home)
+    asked = urllib.parse.parse_qs(urllib.parse.urlsplit(command.stdout.readline().decode().strip()).query)
+    back, t.tokens.challenge = asked["redirect_uri"][0].replace("localhost", "127.0.0.1"), asked["code_challenge"][0]
+    try:
+        stranger = urllib.request.urlopen(f"{back}?code=of-a-stranger&state=x", timeout=30).status
+    except urllib.error.HTTPError as error:
+        stranger = error.code
+    status = urllib.request.urlopen(f"{back}?code=the-code&state={asked['state'][0]}", timeout=30).status
+    out, err = command.communicate(timeout=90)
+    t.check("a log-in in the browser is stored, and nobody else's code is taken", (stranger, status, command.returncode) == (400, 200, 0), (stranger, status, err))
+    t.check("its token is put on at once", wait_for(lambda: seen_token(t, field) == KEYS["access-2"], 30), t.tokens.seen)
 
 
 def locked(t, keychain):

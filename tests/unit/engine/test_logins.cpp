@@ -2,6 +2,7 @@
 #include "engine/logins.h"
 
 #include "base/file.h"
+#include "engine/catalog_adapter.h"
 #include "engine/key_ring.h"
 
 #include <QTemporaryDir>
@@ -368,6 +369,36 @@ private slots:
         QCOMPARE(w.key(), std::string("error not_found"));
         QCOMPARE(w.notices.size(), std::size_t{1});
         QVERIFY2(w.notices[0].find("ended in the middle") != std::string::npos, w.notices[0].c_str());
+    }
+
+    void fileOfALogInThatIsGoneIsEmptied()
+    {
+        auto catalog = agents::Catalog::load(COLDFRAME_AGENT_RESOURCES);
+        QVERIFY(catalog.has_value());
+        const CatalogAdapter adapter(std::move(*catalog), "/nowhere");
+        SandboxRecord record;
+        record.agent = "claude";
+        record.sentinels = adapter.newSentinels();
+        const auto file = [&](const LoginsInside& logins) {
+            std::string content = "none";
+            const Result<AgentPlan> plan = adapter.plan(record, logins);
+            for (const SeedFile& seed : plan->files) {
+                content = seed.path == "/home/agent/.claude/.credentials.json" ? seed.content : content;
+            }
+            return content;
+        };
+        QCOMPARE(file({}), std::string("none"));
+        QVERIFY(file({{"anthropic-oauth", {}}}).find("proxy-managed") != std::string::npos);
+        record.loginFiles = {"anthropic-oauth"};
+        QCOMPARE(file({}), std::string("{}\n"));
+        record.agent = "codex"; // its file is written anew anyway, with the other form of logging in
+        record.loginFiles = {"chatgpt"};
+        int count = 0;
+        const Result<AgentPlan> plan = adapter.plan(record, {});
+        for (const SeedFile& seed : plan->files) {
+            count += seed.path == "/home/agent/.codex/auth.json" ? 1 : 0;
+        }
+        QCOMPARE(count, 1);
     }
 
     void removalAndReplacementWinOverARefreshUnderWay()
