@@ -118,6 +118,20 @@ class ServicesTest : public QObject
     Q_OBJECT
 
 private slots:
+    // Copilot's own program first asks GitHub who its token is for.
+    void copilotsKeyGoesWhereItsProgramAsksWhoItIs()
+    {
+        const Injector injector = injectorFor("copilot");
+        const std::string stand = "Authorization: Bearer " + sentinels().at("copilot") + "\r\n";
+        for (const char* path : {"/user", "/copilot_internal/user", "/repos/github/copilot-cli/releases"}) {
+            QCOMPARE(send(injector, identityOf("api.github.com"), "GET", path, stand).injection.service, std::string("copilot-user"));
+        }
+        for (const char* path : {"/repos/some/one/contents/x", "/user/keys", "/copilot_internal/v2/token", "/"}) {
+            const Sent sent = send(injector, identityOf("api.github.com"), "GET", path, stand);
+            QVERIFY2(!sent.injection.blockedReason.empty() && !carries(sent, kKey), path);
+        }
+    }
+
     void everyKeyGoesToItsHostsAlone_data()
     {
         QTest::addColumn<QString>("name");
