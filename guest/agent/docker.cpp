@@ -11,6 +11,7 @@
 #include <asio/buffer.hpp>
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
+#include <asio/steady_timer.hpp>
 #include <asio/write.hpp>
 #include <csignal>
 #include <fcntl.h>
@@ -166,6 +167,33 @@ Result<void> Docker::startDaemon()
     return {};
 }
 
+asio::awaitable<bool> Docker::answers(std::chrono::steady_clock::time_point deadline)
+{
+    const auto probe = std::make_shared<Socket>(m_io);
+    asio::error_code error;
+    co_await probe->async_connect(asio::local::stream_protocol::endpoint(kDaemonSocket),
+                                  asio::redirect_error(asio::use_awaitable, error));
+    if (error) {
+        co_return false;
+    }
+    // dockerd listens long before it has begun to work, and may still give up then.
+    asio::steady_timer limit(m_io, deadline);
+    limit.async_wait([probe](const asio::error_code& cancelled) {
+        if (!cancelled) {
+            asio::error_code ignored;
+            probe->close(ignored);
+        }
+    });
+    const std::string ping = "GET /_ping HTTP/1.0\r\n\r\n";
+    co_await asio::async_write(*probe, asio::buffer(ping), asio::redirect_error(asio::use_awaitable, error));
+    if (error) {
+        co_return false;
+    }
+    std::array<char, 64> reply;
+    const std::size_t got = co_await probe->async_read_some(asio::buffer(reply), asio::redirect_error(asio::use_awaitable, error));
+    co_return !error && got > 0;
+}
+
 asio::awaitable<bool> Docker::ensureRunning()
 {
     while (m_starting) {
@@ -186,12 +214,9 @@ asio::awaitable<bool> Docker::ensureRunning()
             logError("docker", started.error().message + " " + started.error().detail);
             break;
         }
-        Socket probe(m_io);
-        asio::error_code error;
-        co_await probe.async_connect(asio::local::stream_protocol::endpoint(kDaemonSocket),
-                                     asio::redirect_error(asio::use_awaitable, error));
-        m_ready = !error;
-        if (error) {
+        const bool answered = co_await answers(deadline);
+        m_ready = answered && m_pid > 0;
+        if (!m_ready) {
             co_await pause(m_io, std::chrono::milliseconds(100));
         }
     }

@@ -8,6 +8,7 @@
 
 #include <asio/awaitable.hpp>
 #include <asio/local/stream_protocol.hpp>
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -37,6 +38,8 @@ private:
     asio::awaitable<void> accept();
     asio::awaitable<void> serve(std::shared_ptr<Socket> client);
     asio::awaitable<bool> ensureRunning();
+    /// Whether the daemon answers a request now, or until then.
+    asio::awaitable<bool> answers(std::chrono::steady_clock::time_point deadline);
     Result<void> startDaemon();
 
     asio::io_context& m_io;
