@@ -55,7 +55,7 @@ QString loginState(const nlohmann::json& key)
         return KeysDialog::tr("Over: log in again");
     }
     const qint64 seconds = numberField(*login, "expiresAt");
-    return seconds > 0 ? KeysDialog::tr("Log-in, renewed by itself, next %1").arg(QLocale().toString(QDateTime::fromSecsSinceEpoch(seconds), QLocale::ShortFormat))
+    return seconds > 0 ? KeysDialog::tr("Log-in until %1").arg(QLocale().toString(QDateTime::fromSecsSinceEpoch(seconds), QLocale::ShortFormat))
                        : KeysDialog::tr("Log-in, renewed by itself");
 }
 
@@ -86,7 +86,7 @@ KeysDialog::KeysDialog(api::Client& client, QWidget* parent) : QDialog(parent), 
     m_keys->setRootIsDecorated(false);
     m_keys->setHeaderLabels({tr("Service"), tr("Stored"), tr("Variable")});
     m_keys->header()->resizeSection(0, 170);
-    m_keys->header()->resizeSection(1, 170);
+    m_keys->header()->resizeSection(1, 200);
     layout->addWidget(m_keys, 1);
 
     auto* form = new QFormLayout;
@@ -199,6 +199,9 @@ void KeysDialog::showKeys(const nlohmann::json& answer)
                                                                : when.isValid()           ? QLocale().toString(when, QLocale::ShortFormat)
                                                                                           : tr("given by a program"),
                                                       variables.join(QStringLiteral(", "))});
+            if (!loginState(key).isEmpty()) {
+                item->setToolTip(1, tr("Log-in, renewed by itself"));
+            }
             item->setData(0, Qt::UserRole, QString::fromStdString(name));
             item->setData(0, Qt::UserRole + 1, account);
             item->setData(0, Qt::UserRole + 2, QString::fromStdString(rawField(key, "sandbox")));

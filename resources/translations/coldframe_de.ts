@@ -268,8 +268,8 @@
         <translation>Abgelaufen: neu anmelden</translation>
     </message>
     <message>
-        <source>Log-in, renewed by itself, next %1</source>
-        <translation>Anmeldung, erneuert sich selbst, nächstes Mal %1</translation>
+        <source>Log-in until %1</source>
+        <translation>Anmeldung bis %1</translation>
     </message>
     <message>
         <source>Log-in, renewed by itself</source>
