@@ -105,7 +105,6 @@ MainWindow::MainWindow(api::Client& client, QWidget* parent) : QMainWindow(paren
 QWidget* MainWindow::makeSide()
 {
     auto* side = new QWidget(m_splitter);
-    side->setMinimumWidth(200);
     auto* layout = new QVBoxLayout(side);
     layout->setContentsMargins(8, 8, 8, 8);
     m_list = new SandboxList(side);
@@ -172,6 +171,7 @@ QMenu* MainWindow::makeGoMenu()
     add(tr("&Overview"), "goOverview", "Ctrl+Shift+O", [](SandboxPage& page) { page.showOverview(); });
     add(tr("&Terminal"), "goTerminal", "Ctrl+Shift+E", [](SandboxPage& page) { page.showTerminal(); });
     add(tr("&Network"), "goNetwork", "Ctrl+Shift+K", [](SandboxPage& page) { page.showNetwork(); });
+    add(tr("&Policy"), "goPolicy", "Ctrl+Shift+Y", [](SandboxPage& page) { page.showPolicy(); });
     add(tr("Ne&xt Page"), "goNext", "Ctrl+PgDown", [](SandboxPage& page) { page.turnPage(1); });
     add(tr("&Previous Page"), "goPrevious", "Ctrl+PgUp", [](SandboxPage& page) { page.turnPage(-1); });
     go->addSeparator();

@@ -17,10 +17,12 @@
 #include <QLineEdit>
 #include <QMenu>
 #include <QPushButton>
+#include <QScrollBar>
 #include <QShortcut>
 #include <QStackedWidget>
 #include <QTableView>
 #include <QVBoxLayout>
+#include <algorithm>
 
 namespace coldframe::ui {
 
@@ -122,6 +124,13 @@ void NetworkPage::makeTables()
     m_stack = new QStackedWidget(this);
     m_table = makeTable("networkTable", m_model);
     m_table->setAccessibleName(tr("Connections"));
+    const auto widen = [this] {
+        if (verdictWidth() > m_verdictWidth) {
+            fitColumns();
+        }
+    };
+    connect(m_model, &QAbstractItemModel::rowsInserted, this, widen);
+    connect(m_table->verticalScrollBar(), &QScrollBar::valueChanged, this, widen);
     m_placesTable = makeTable("networkPlaces", m_places);
     m_placesTable->setAccessibleName(tr("Connections by host"));
     m_empty = new QLabel(m_stack);
@@ -181,6 +190,20 @@ void NetworkPage::showRightSide()
                          : tr("No connection matches the filter."));
 }
 
+/// What the verdicts in sight need, up to that of a connection with a key.
+int NetworkPage::verdictWidth() const
+{
+    const QFontMetrics metrics(m_table->font());
+    const QAbstractItemModel* const model = m_table->model();
+    const int first = std::max(0, m_table->rowAt(0));
+    const int inSight = m_table->viewport()->height() / std::max(1, m_table->verticalHeader()->defaultSectionSize()) + 1;
+    int widest = 0;
+    for (int row = first; row < std::min(first + inSight, model->rowCount()); ++row) {
+        widest = std::max(widest, metrics.horizontalAdvance(model->index(row, NetworkModel::VerdictColumn).data().toString()));
+    }
+    return std::min(widest, metrics.horizontalAdvance(verdictText(Verdict::Allowed, true, false, 1))) + 16;
+}
+
 /// Every column is seen at every width: who and why share what the fixed ones leave, and what is told below the table
 /// anyway goes first.
 void NetworkPage::fitColumns()
@@ -200,7 +223,10 @@ void NetworkPage::fitColumns()
         }
     };
     set(NetworkModel::TimeColumn, wide(QStringLiteral("00:00:00")));
-    set(NetworkModel::VerdictColumn, wide(verdictText(Verdict::Allowed, true, false, 1)));
+    // Mostly a word; only where a key or a count is told beside it more is needed, and then it stays.
+    m_verdictWidth = std::max({m_verdictWidth, wide(verdictText(Verdict::Allowed, false, false, 1)), wide(verdictText(Verdict::Denied, false, false, 1)),
+                               verdictWidth()});
+    set(NetworkModel::VerdictColumn, m_verdictWidth);
     set(NetworkModel::ResultColumn, wide(tr("Status")) + 6);
     set(NetworkModel::TrafficColumn, wide(QStringLiteral("↓ 000.0 kB  ↑ 000.0 kB")));
     const int host = left * 32 / 100;

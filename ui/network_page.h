@@ -46,6 +46,7 @@ private:
     bool showsPlaces() const;
     QTableView* table() const;
     void fitColumns();
+    int verdictWidth() const;
     void fitPlaces();
     void showRightSide();
     void showMenu(const QPoint& point);
@@ -59,6 +60,7 @@ private:
     QString m_id;
     NetworkModel* m_model = nullptr;
     PlacesModel* m_places = nullptr;
+    int m_verdictWidth = 0;
     NetworkFilter m_filter;
     QLineEdit* m_search = nullptr;
     QComboBox* m_verdicts = nullptr;

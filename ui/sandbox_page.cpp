@@ -6,6 +6,7 @@
 #include "ui/moments_menu.h"
 #include "ui/network_page.h"
 #include "ui/overview_page.h"
+#include "ui/policy_page.h"
 #include "ui/rules.h"
 #include "ui/sandbox_actions.h"
 #include "ui/sandbox_model.h"
@@ -85,12 +86,16 @@ SandboxPage::SandboxPage(api::Client& client, SandboxModel& model, SandboxAction
     m_tabs->addTab(m_overview, tr("Overview"));
     m_tabs->addTab(m_terminal, tr("Terminal"));
     m_tabs->addTab(m_network, tr("Network"));
+    m_policy = new PolicyPage(client, sandbox, m_tabs);
+    m_tabs->addTab(m_policy, tr("Policy"));
     layout->addWidget(m_tabs, 1);
 
     connect(m_overview, &OverviewPage::copyRequested, this, [this] { m_actions.copyLaunchCommand(m_id); });
     connect(m_overview, &OverviewPage::failed, this, &SandboxPage::showError);
     connect(m_network, &NetworkPage::failed, this, &SandboxPage::showError);
     connect(m_network, &NetworkPage::said, this, &SandboxPage::said);
+    connect(m_policy, &PolicyPage::failed, this, &SandboxPage::showError);
+    connect(m_policy, &PolicyPage::said, this, &SandboxPage::said);
     connect(&model, &SandboxModel::sandboxChanged, this, [this](const QString& id) {
         if (id == m_id) {
             refresh();
@@ -308,6 +313,8 @@ void SandboxPage::turnPage(int step)
 void SandboxPage::showTerminal() { m_tabs->setCurrentWidget(m_terminal); }
 
 void SandboxPage::showNetwork() { m_tabs->setCurrentWidget(m_network); }
+
+void SandboxPage::showPolicy() { m_tabs->setCurrentWidget(m_policy); }
 
 void SandboxPage::showError(const QString& text)
 {

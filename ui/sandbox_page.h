@@ -18,6 +18,7 @@ class Client;
 namespace coldframe::ui {
 
 class NetworkPage;
+class PolicyPage;
 class OverviewPage;
 class SandboxActions;
 class SandboxModel;
@@ -37,6 +38,7 @@ public:
     void showTerminal();
     void showOverview();
     void showNetwork();
+    void showPolicy();
     /// The page to the right of this one, or to the left.
     void turnPage(int step);
     void showError(const QString& text);
@@ -86,6 +88,7 @@ private:
     OverviewPage* m_overview = nullptr;
     TerminalPage* m_terminal = nullptr;
     NetworkPage* m_network = nullptr;
+    PolicyPage* m_policy = nullptr;
 };
 
 } // namespace coldframe::ui

@@ -44,6 +44,9 @@ struct Grammar
     ProxyOptions proxy;
     AnswerOptions answer;
     RuleOptions rule;
+    PresetOptions presets;
+    SuggestOptions suggest;
+    TightenOptions tighten;
     SyncOptions sync;
     ImageOptions image;
     KeyOptions key;
@@ -314,6 +317,7 @@ void Grammar::addNetwork()
     };
     hosts("--allow-host,--allow-cidr", proxy.allow, "Allow a host, *.domain or CIDR");
     hosts("--block-host,--block-cidr", proxy.deny, "Deny a host, *.domain or CIDR");
+    hosts("--bypass-host,--bypass-cidr", proxy.bypass, "Tunnel TLS to a host, *.domain or CIDR uninspected, without keys");
     add(network, "ask", "Be asked about unknown hosts in this terminal, until Ctrl-C", [](EngineLink& engine) { return networkAsk(engine); });
     addListFlags(add(network, "questions", "List what waits for an answer", [this](EngineLink& engine) { return networkQuestions(engine, list); }));
     CLI::App* answered = add(network, "answer", "Answer one", [this](EngineLink& engine) { return networkAnswer(engine, answer); });
@@ -346,6 +350,7 @@ void Grammar::addPolicy()
         added->add_option("--method", rule.method, "Only this HTTP method");
         added->add_option("--path", rule.path, "Only these HTTP paths (* and **)");
         added->add_option("--note", rule.note, "Why");
+        added->add_option("--expires", rule.expires, "Only for so long: 30m, 2h, 7d");
         added->add_flag("--session", rule.session, "Until the sandbox stops");
         added->add_flag("--json", list.json, "Print JSON");
     }
@@ -358,12 +363,51 @@ void Grammar::addPolicy()
                                         rule.output = list;
                                         return policyCheck(engine, rule);
                                     }));
-    checked->add_option("HOST", rule.patterns, "Host name or address")->required()->expected(1);
+    checked->add_option("HOST", rule.patterns, "HOST, HOST:PORT, an address or an URL")->required()->expected(1);
+    checked->add_option("--method", rule.method, "For this HTTP method");
+    checked->add_option("--path", rule.path, "For this path");
     checked->add_option("--port", rule.port, "Port (default 443)")->check(CLI::Range(1, 65535));
     checked->add_flag("--json", list.json, "Print JSON");
     sandbox(add(policy, "mode", "Show or set what happens without a rule",
                 [this](EngineLink& engine) { return policyMode(engine, rule.sandbox, word); }))
         ->add_option("MODE", word, "open, balanced or locked");
+    CLI::App* noted = sandbox(add(policy, "note", "Change a rule's note or its end", [this](EngineLink& engine) { return policyNote(engine, rule); }));
+    noted->add_option("ID", rule.id, "The rule's id")->required();
+    noted->add_option("--note", rule.note, "Why");
+    noted->add_option("--expires", rule.expires, "Only for so long from now: 30m, 2h, 7d; never");
+    CLI::App* groups = add(policy, "presets", "Show or switch the groups of hosts that balanced allows", [this](EngineLink& engine) {
+        presets.output = list;
+        return policyPresets(engine, presets);
+    });
+    groups->add_option("-s,--sandbox", presets.sandbox, "For this sandbox; default: for all");
+    groups->add_option("--enable", presets.enable, "Switch it on");
+    groups->add_option("--disable", presets.disable, "Switch it off");
+    groups->add_option("--restore", presets.restore, "Back to what it is by itself");
+    addListFlags(groups);
+    CLI::App* suggested = sandbox(add(policy, "suggest", "Show what repeated answers and unused rules speak for; nothing changes by itself", [this](EngineLink& engine) {
+        suggest.sandbox = rule.sandbox;
+        suggest.output = list;
+        return policySuggest(engine, suggest);
+    }));
+    suggested->add_option("--accept", suggest.accept, "Make the change with this id");
+    suggested->add_option("--dismiss", suggest.dismiss, "Do not suggest it again for some months");
+    addListFlags(suggested);
+    CLI::App* tightened = add(policy, "tighten", "Make an allow-list of what a sandbox used", [this](EngineLink& engine) {
+        tighten.output = list;
+        return policyTighten(engine, tighten);
+    });
+    tightened->add_option("SANDBOX", tighten.sandbox, "Name or id")->required();
+    tightened->add_option("--file", tighten.file, "Write it to a file, for: policy import --replace");
+    tightened->add_flag("--accept", tighten.accept, "Lock the sandbox to it now");
+    tightened->add_flag("--json", list.json, "Print JSON");
+    sandbox(add(policy, "inspect", "Show everything that decides, as JSON", [this](EngineLink& engine) { return policyInspect(engine, rule); }));
+    sandbox(add(policy, "export", "Write mode, presets and rules as JSON",
+                [this](EngineLink& engine) { return policyExport(engine, rule, word); }))
+        ->add_option("FILE", word, "Default: standard output");
+    CLI::App* imported = sandbox(add(policy, "import", "Take them over from a file; all of it or nothing",
+                                     [this](EngineLink& engine) { return policyImport(engine, rule, word, flag); }));
+    imported->add_option("FILE", word, "The file; - for standard input")->required();
+    imported->add_flag("--replace", flag, "In place of the rules there are, not beside them");
 }
 
 void Grammar::addImages()

@@ -215,6 +215,7 @@ struct ProxyOptions
     std::string policy; ///< "", "allow", "deny"
     std::vector<std::string> allow;
     std::vector<std::string> deny;
+    std::vector<std::string> bypass;
 };
 Result<int> networkProxy(EngineLink& engine, const ProxyOptions& options);
 
@@ -226,6 +227,7 @@ struct RuleOptions
     std::string method;
     std::string path;
     std::string note;
+    std::string expires; ///< "30m", "2h", "7d"; for a rule that is there: also "never"
     bool session = false;
     int port = 0;
     ListOptions output;
@@ -234,6 +236,38 @@ Result<int> policyList(EngineLink& engine, const RuleOptions& options);
 Result<int> policyAdd(EngineLink& engine, const std::string& action, const RuleOptions& options);
 Result<int> policyRemove(EngineLink& engine, const RuleOptions& options);
 Result<int> policyCheck(EngineLink& engine, const RuleOptions& options);
+/// The seconds of "30m", "2h", "7d"; a number alone is minutes.
+Result<std::int64_t> spanSeconds(const std::string& span);
+
+struct PresetOptions
+{
+    std::string sandbox; ///< "": for all
+    std::vector<std::string> enable;
+    std::vector<std::string> disable;
+    std::vector<std::string> restore;
+    ListOptions output;
+};
+Result<int> policyPresets(EngineLink& engine, const PresetOptions& options);
+Result<int> policyInspect(EngineLink& engine, const RuleOptions& options);
+Result<int> policyExport(EngineLink& engine, const RuleOptions& options, const std::string& file);
+Result<int> policyImport(EngineLink& engine, const RuleOptions& options, const std::string& file, bool replace);
+Result<int> policyNote(EngineLink& engine, const RuleOptions& options);
+struct TightenOptions
+{
+    std::string sandbox;
+    std::string file; ///< where the list is written, to be edited and imported
+    bool accept = false;
+    ListOptions output;
+};
+struct SuggestOptions
+{
+    std::string sandbox;
+    std::vector<std::string> accept; ///< ids
+    std::vector<std::string> dismiss;
+    ListOptions output;
+};
+Result<int> policySuggest(EngineLink& engine, const SuggestOptions& options);
+Result<int> policyTighten(EngineLink& engine, const TightenOptions& options);
 Result<int> policyMode(EngineLink& engine, const std::string& sandbox, const std::string& mode);
 
 struct ImageOptions

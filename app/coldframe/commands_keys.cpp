@@ -122,6 +122,20 @@ void offerToStore(EngineLink& engine, const json& keys, const json& service, con
     }
 }
 
+/// All of standard input as far as it fits; 0 when it is a terminal.
+long readPiped(char* bytes, std::size_t size)
+{
+    std::size_t length = 0;
+    while (::isatty(STDIN_FILENO) == 0 && length < size) {
+        const ssize_t count = ::read(STDIN_FILENO, bytes + length, size - length);
+        if (count <= 0) {
+            break;
+        }
+        length += static_cast<std::size_t>(count);
+    }
+    return static_cast<long>(length);
+}
+
 } // namespace
 
 Result<void> handOverKeys(EngineLink& engine, const std::string& sandbox, const std::vector<std::string>& services)
@@ -175,7 +189,8 @@ Result<int> keysSet(EngineLink& engine, const KeyOptions& options)
     // The service is checked before anybody types a key for it.
     COLDFRAME_TRY(const json keys, engine.call("keys.list"));
     const json services = keys.value("services", json::array());
-    if (options.service != "upstream-proxy"
+    const bool isCertificate = service.starts_with("client-certificate:");
+    if (service != "upstream-proxy" && !isCertificate
         && std::ranges::none_of(services, [&](const json& known) { return textOf(known, "name") == service; })) {
         std::string names;
         for (const json& known : services) {
@@ -185,12 +200,16 @@ Result<int> keysSet(EngineLink& engine, const KeyOptions& options)
     }
     const auto buffer = std::make_unique<Wiped>();
     const std::string prompt = "Key for " + service + " (not shown): ";
-    const long length = readHidden(prompt.c_str(), buffer->bytes, sizeof(buffer->bytes));
+    // The key of a certificate is a file of many lines: it is piped in.
+    const long length = isCertificate ? readPiped(buffer->bytes, sizeof(buffer->bytes)) : readHidden(prompt.c_str(), buffer->bytes, sizeof(buffer->bytes));
     if (length < 0) {
         return fail(ErrorCode::Cancelled, "Interrupted; nothing was stored.");
     }
     const std::string_view text(buffer->bytes, static_cast<std::size_t>(length));
-    if (text.empty() || text.size() > SecretBuffer::kMaxSize || text.find_first_of("\r\n") != std::string_view::npos) {
+    if (isCertificate && (text.size() > SecretBuffer::kMaxSize || text.find("PRIVATE KEY-----") == std::string_view::npos)) {
+        return fail(ErrorCode::InvalidArgument, "A certificate's key is piped in, in PEM form: coldframe keys set " + service + " < KEYFILE");
+    }
+    if (text.empty() || text.size() > SecretBuffer::kMaxSize || (!isCertificate && text.find_first_of("\r\n") != std::string_view::npos)) {
         return fail(ErrorCode::InvalidArgument,
                     "A key is one line of at most 64 KiB; nothing was stored. Type it at the prompt or pipe it in.");
     }

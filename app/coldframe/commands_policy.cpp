@@ -19,25 +19,6 @@ json scoped(const std::string& sandbox, json params = json::object())
 
 } // namespace
 
-Result<int> networkProxy(EngineLink& engine, const ProxyOptions& options)
-{
-    if (!options.policy.empty()) {
-        const std::string mode = options.policy == "allow"  ? "open"
-                                 : options.policy == "deny" ? "locked"
-                                                            : options.policy;
-        COLDFRAME_CHECK(engine.call("policy.mode", scoped(options.sandbox, {{"mode", mode}})));
-    }
-    for (const auto& [action, patterns] : {std::pair("allow", options.allow), std::pair("deny", options.deny)}) {
-        for (const std::string& pattern : patterns) {
-            COLDFRAME_CHECK(
-                engine.call("policy.add", scoped(options.sandbox, {{"action", action}, {"pattern", pattern}})));
-        }
-    }
-    RuleOptions list;
-    list.sandbox = options.sandbox;
-    return policyList(engine, list);
-}
-
 Result<int> policyList(EngineLink& engine, const RuleOptions& options)
 {
     COLDFRAME_TRY(const json answer, engine.call("policy.list", scoped(options.sandbox)));
@@ -45,7 +26,7 @@ Result<int> policyList(EngineLink& engine, const RuleOptions& options)
         printJson(answer);
         return kOk;
     }
-    Table table({"ID", "ACTION", "PATTERN", "HTTP", "SCOPE", "ORIGIN", "NOTE"});
+    Table table({"ID", "ACTION", "PATTERN", "HTTP", "SCOPE", "ORIGIN", "ENDS", "NOTE"});
     for (const json& rule : answer.value("rules", json::array())) {
         if (options.output.quiet) {
             printLine(textOf(rule, "id"));
@@ -55,7 +36,7 @@ Result<int> policyList(EngineLink& engine, const RuleOptions& options)
             http += (http.empty() ? "" : " ") + path;
         }
         table.add({textOf(rule, "id"), textOf(rule, "action"), textOf(rule, "pattern"), http, textOf(rule, "scope"),
-                   textOf(rule, "origin"), textOf(rule, "note")});
+                   textOf(rule, "origin"), textOf(rule, "expiry"), textOf(rule, "note")});
     }
     if (!options.output.quiet) {
         printLine("mode: " + textOf(answer, "mode"));
@@ -76,6 +57,9 @@ Result<int> policyAdd(EngineLink& engine, const std::string& action, const RuleO
         }
         if (options.session) {
             params["session"] = true;
+        }
+        if (!options.expires.empty()) {
+            COLDFRAME_TRY(params["expiresInSeconds"], spanSeconds(options.expires));
         }
         COLDFRAME_TRY(const json rule, engine.call("policy.add", params));
         if (options.output.json) {
@@ -102,18 +86,65 @@ Result<int> policyRemove(EngineLink& engine, const RuleOptions& options)
     return kOk;
 }
 
-Result<int> policyCheck(EngineLink& engine, const RuleOptions& options)
+namespace {
+
+/// HOST, HOST:PORT, [IPV6]:PORT or an URL, of which the path counts too.
+json checkParams(std::string target, const RuleOptions& options)
 {
-    json params = scoped(options.sandbox, {{"host", options.patterns.front()}});
+    json params = scoped(options.sandbox);
+    const std::size_t scheme = target.find("://");
+    if (scheme != std::string::npos) {
+        params["port"] = target.starts_with("http://") ? 80 : 443;
+        target.erase(0, scheme + 3);
+        const std::size_t path = target.find_first_of("/?#");
+        if (path != std::string::npos) {
+            params["path"] = target[path] == '/' ? target.substr(path) : "/" + target.substr(path);
+            target.erase(path);
+        }
+    }
+    const std::size_t colon = target.rfind(':');
+    const bool isPlainV6 = !target.starts_with('[') && target.find(':') != colon;
+    const std::string port = colon == std::string::npos || isPlainV6 ? "" : target.substr(colon + 1);
+    if (!port.empty() && port.size() <= 5 && port.find_first_not_of("0123456789") == std::string::npos) {
+        params["port"] = std::stoi(port);
+        target.erase(colon);
+    }
+    params["host"] = target;
     if (options.port > 0) {
         params["port"] = options.port;
     }
-    COLDFRAME_TRY(const json answer, engine.call("policy.check", params));
+    for (const auto& [key, value] : {std::pair("method", options.method), std::pair("path", options.path)}) {
+        if (!value.empty()) {
+            params[key] = value;
+        }
+    }
+    return params;
+}
+
+} // namespace
+
+Result<int> policyCheck(EngineLink& engine, const RuleOptions& options)
+{
+    COLDFRAME_TRY(const json answer, engine.call("policy.check", checkParams(options.patterns.front(), options)));
     if (options.output.json) {
         printJson(answer);
     } else {
         printLine(textOf(answer, "verdict") + ": " + textOf(answer, "rule"));
         printLine(textOf(answer, "reason"));
+        if (answer.value("needsRequest", false)) {
+            printLine("Rules about methods or paths speak about it too: say which with --method and --path.");
+        }
+        if (answer.value("bypassed", false)) {
+            printLine("TLS to it is not inspected, and no key is put on.");
+        }
+        Table table({"SPEAKS ABOUT IT", "ACTION", "PATTERN", "HTTP", "SCOPE", "ORIGIN", "NOTE"});
+        for (const json& rule : answer.value("matching", json::array())) {
+            table.add({textOf(rule, "id"), textOf(rule, "action"), textOf(rule, "pattern"), textOf(rule, "method") + textOf(rule, "path"),
+                       textOf(rule, "scope"), textOf(rule, "origin"), textOf(rule, "note")});
+        }
+        if (!answer.value("matching", json::array()).empty()) {
+            table.print();
+        }
     }
     // So that scripts can branch on it: what would not pass without a question does not count as allowed.
     return textOf(answer, "verdict") == "allow" ? kOk : kRefused;

@@ -212,7 +212,11 @@ int run(int argc, char** argv)
     if (!catalog || !presets) {
         return complain(catalog ? presets.error() : catalog.error());
     }
-    std::vector<policy::Rule> presetRules = policy::presetRules(*presets);
+    auto switches = engine::loadPresetSwitches(paths::configFolder() / "policy.json");
+    if (!switches) {
+        return complain(switches.error());
+    }
+    policy::Presets allPresets{std::move(*presets), std::move(*switches)};
     auto record = engine::openConnectionRecord(paths::dataFolder() / "audit.sqlite", *settings);
     if (!record) {
         return complain(record.error());
@@ -284,7 +288,7 @@ int run(int argc, char** argv)
                               store,
                               *settings,
                               *globalRules,
-                              presetRules,
+                              allPresets,
                               [&acceleration] { return acceleration(); },
                               [&acceleration](bool worked, const std::string& problem) { acceleration.endTrial(worked, problem); },
                               broadcast,

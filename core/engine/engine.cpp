@@ -130,7 +130,22 @@ asio::awaitable<Result<json>> Engine::call(std::string method, json params, api:
         co_return answer;
     }
     if (family == "policy") {
-        co_return co_await policyCall(std::move(method), std::move(params));
+        if (method == "policy.tighten") {
+            co_return co_await tightenCall(std::move(params), context);
+        }
+        const bool makesRules = method == "policy.add" || method == "policy.import";
+        const bool learns = makesRules || method == "policy.suggest" || method == "policy.suggestion";
+        if (learns) {
+            co_await m_o.registry.waitLoaded(30s); // rules that are not read yet would pass for removed ones
+        }
+        if (learns && !makesRules) {
+            co_return co_await suggestCall(std::move(method), std::move(params));
+        }
+        Result<json> answer = co_await policyCall(std::move(method), std::move(params));
+        if (makesRules && answer) {
+            saveLearned(); // since when a rule is there
+        }
+        co_return answer;
     }
     if (method == "network.attend" || method == "network.questions" || method == "network.answer") {
         co_return co_await questionCall(std::move(method), std::move(params));

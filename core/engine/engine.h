@@ -4,6 +4,8 @@
 #include "api/server.h"
 #include "engine/connection_record.h"
 #include "engine/image_calls.h"
+#include "engine/learning.h"
+#include "engine/policy_document.h"
 #include "engine/questions.h"
 #include "engine/registry.h"
 
@@ -33,7 +35,7 @@ public:
         std::function<void()> quit;
     };
 
-    explicit Engine(Outside outside) : m_o(std::move(outside)), m_images(m_o.parts, m_o.registry) {}
+    explicit Engine(Outside outside) : m_o(std::move(outside)), m_images(m_o.parts, m_o.registry) { loadLearned(); }
     void attach(api::Server& server) { m_server = &server; }
     /// Gives every running sandbox the keys that are its own now.
     void refreshKeys();
@@ -54,6 +56,18 @@ private:
     Answer createSandbox(Json params, api::CallContext& context);
     Answer execCall(std::string method, Json params, api::CallContext& context);
     Answer policyCall(std::string method, Json params);
+    Answer tightenCall(Json params, api::CallContext& context);
+    Result<Json> policyEdit(const std::string& method, const Json& params, const std::shared_ptr<Sandbox>& sandbox);
+    Result<Json> policyCheck(const policy::PolicySet& set, const Json& params) const;
+    OwnPolicy ownPolicy(const std::shared_ptr<Sandbox>& sandbox) const;
+    Result<void> setOwnPolicy(const std::shared_ptr<Sandbox>& sandbox, OwnPolicy own);
+    policy::PolicySet policyForAll() const; ///< what a sandbox without rules of its own would have
+    Answer suggestCall(std::string method, Json params);
+    asio::awaitable<Result<std::vector<Suggestion>>> suggestions();
+    Result<void> accept(const Suggestion& suggestion);
+    void learn(const Question& question, const engine::Answer& answer);
+    void loadLearned();
+    void saveLearned(); ///< after it was bounded; notes which rules there are
     Answer questionCall(std::string method, Json params);
     Result<void> addRules(const Question& question, const engine::Answer& answer);
     Answer setCall(std::shared_ptr<Sandbox> sandbox, Json params);
@@ -62,7 +76,7 @@ private:
     std::string offerLogin(const std::string& entry);
     Result<Json> beginLogin(const std::string& entry);
     Answer finishLogin(std::string id);
-    asio::awaitable<void> keysChanged();
+    asio::awaitable<void> keysChanged(std::string entry); ///< empty: no one in particular
     asio::awaitable<void> forgetKeysOf(std::string sandboxId);
     Result<std::string> entryOf(const Json& params) const;
     Answer syncCall(std::string method, Json params, api::CallContext& context);
@@ -84,6 +98,8 @@ private:
     Outside m_o;
     std::map<std::string, OpenLogin> m_openLogins; ///< by id, begun in a browser and not finished
     ImageCalls m_images;
+    Learned m_learned;
+    std::string m_learnedText; ///< as it is stored
     api::Server* m_server = nullptr;
 };
 

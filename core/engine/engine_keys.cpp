@@ -37,17 +37,20 @@ Result<std::string> Engine::entryOf(const json& params) const
     return keyEntry(service, params.value("account", ""), sandbox);
 }
 
-asio::awaitable<void> Engine::keysChanged()
+asio::awaitable<void> Engine::keysChanged(std::string entry)
 {
     for (const auto& sandbox : m_o.registry.all()) {
         co_await sandbox->refreshStoredKeys();
+        if (isSettingKey(entry)) {
+            co_await sandbox->upstreamChanged();
+        }
     }
     m_o.parts.emitEvent({{"type", "keys.changed"}});
 }
 
 void Engine::refreshKeys()
 {
-    asio::co_spawn(m_o.parts.io, keysChanged(), asio::detached);
+    asio::co_spawn(m_o.parts.io, keysChanged(std::string()), asio::detached);
 }
 
 asio::awaitable<void> Engine::forgetKeysOf(std::string sandboxId)
@@ -110,7 +113,7 @@ std::string Engine::offerLogin(const std::string& entry)
             }
             if (outcome) {
                 (void)self->m_o.keyRing.removeCommand(name);
-                co_await self->keysChanged();
+                co_await self->keysChanged(std::string());
             }
             co_await api::answerSecret(peer, std::move(outcome));
         }(this, entry, std::move(socket));
@@ -172,7 +175,7 @@ asio::awaitable<Result<json>> Engine::finishLogin(std::string id)
         co_return tl::unexpected(added.error());
     }
     (void)m_o.keyRing.removeCommand(begun.entry);
-    co_await keysChanged();
+    co_await keysChanged(std::string());
     co_return json::object();
 }
 
@@ -246,7 +249,7 @@ asio::awaitable<Result<json>> Engine::keysCall(std::string method, json params)
         if (!removed) {
             co_return tl::unexpected(removed.error());
         }
-        co_await keysChanged();
+        co_await keysChanged(*entry);
         co_return json::object();
     }
     if (method == "keys.command") {
@@ -254,7 +257,7 @@ asio::awaitable<Result<json>> Engine::keysCall(std::string method, json params)
         if (auto set = co_await m_o.keyRing.setCommand(*entry, std::move(command)); !set) {
             co_return tl::unexpected(set.error());
         }
-        co_await keysChanged();
+        co_await keysChanged(*entry);
         co_return json::object();
     }
     if (method == "keys.set") {
@@ -267,10 +270,7 @@ asio::awaitable<Result<json>> Engine::keysCall(std::string method, json params)
                 }
                 if (outcome) {
                     (void)self->m_o.keyRing.removeCommand(name); // the key given last is the one that is used
-                    co_await self->keysChanged();
-                    for (const auto& sandbox : isSettingKey(name) ? self->m_o.registry.all() : std::vector<std::shared_ptr<Sandbox>>()) {
-                        co_await sandbox->upstreamChanged();
-                    }
+                    co_await self->keysChanged(name);
                 }
                 co_await api::answerSecret(peer, std::move(outcome));
             }(this, entry, std::move(socket));

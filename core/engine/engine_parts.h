@@ -108,7 +108,7 @@ struct EngineParts
     RecordStore& store;
     Settings& settings;
     std::vector<policy::Rule>& globalRules;
-    std::vector<policy::Rule>& presetRules;
+    policy::Presets& presets;
     std::function<asio::awaitable<vm::AccelerationDecision>()> acceleration; ///< decided once, until a trial ends
     /// How the first boot with KVM on this host went; KVM is believed, or not, from then on.
     std::function<void(bool worked, const std::string& problem)> kvmTrialEnded;

@@ -2,6 +2,7 @@
 // The API's handlers for rules and settings.
 #include "engine/engine.h"
 #include "engine/warm_start.h"
+#include "policy/policy_index.h"
 
 #include "base/log.h"
 #include "base/random.h"
@@ -43,6 +44,15 @@ Result<policy::Rule> ruleFrom(const json& params)
                    [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
     rule.path = params.value("path", "");
     rule.note = params.value("note", "").substr(0, 500);
+    if (const auto ends = params.find("expiresInSeconds"); ends != params.end() && !ends->is_null()) {
+        COLDFRAME_TRY(rule.expiry, expiryAfter(*ends));
+    }
+    if (!rule.path.empty() && (rule.path.front() != '/' || rule.path.size() > 512)) {
+        return fail(ErrorCode::InvalidArgument, "A rule's path begins with a slash, like /v1/**, and has at most 512 characters.");
+    }
+    if (rule.method.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ-,") != std::string::npos) {
+        return fail(ErrorCode::InvalidArgument, "A rule's method is one of HTTP's, or several with commas: GET,HEAD.");
+    }
     rule.origin = params.value("origin", "") == "notification" ? "notification" : "user";
     return rule;
 }
@@ -58,9 +68,61 @@ void Engine::policyChangedEverywhere()
     }
 }
 
+policy::PolicySet Engine::policyForAll() const
+{
+    policy::PolicySet everywhere;
+    everywhere.rules = m_o.parts.globalRules;
+    if (const auto mode = policy::modeFromName(m_o.parts.settings.defaultMode)) {
+        everywhere.mode = *mode;
+    }
+    const std::vector<policy::Rule> presets = policy::presetRules(m_o.parts.presets, everywhere.mode, {});
+    everywhere.rules.insert(everywhere.rules.end(), presets.begin(), presets.end());
+    everywhere.hostMappings = m_o.parts.settings.hostMappings;
+    everywhere.bypassHosts = m_o.parts.settings.bypassHosts;
+    return everywhere;
+}
+
+/// One decision, and every rule that speaks about the place, so that who wonders sees what lost too.
+Result<json> Engine::policyCheck(const policy::PolicySet& set, const json& params) const
+{
+    policy::Destination destination;
+    COLDFRAME_TRY(destination.host, policy::normaliseHost(params.at("host").get<std::string>()));
+    destination.port = params.value("port", std::uint16_t(443));
+    destination.method = params.value("method", "");
+    std::transform(destination.method.begin(), destination.method.end(), destination.method.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    destination.path = params.value("path", "");
+    if (!destination.path.empty() && destination.method.empty()) {
+        destination.method = "GET";
+    } else if (!destination.method.empty() && destination.path.empty()) {
+        destination.path = "/";
+    }
+    const auto address = policy::parseIp(destination.host);
+    destination.isLiteral = address.has_value();
+    const UtcTime now = utcNow();
+    const policy::PolicyIndex index(set);
+    policy::Decision decision = index.decide(destination, now);
+    if (address && decision.verdict == policy::Verdict::Allow && !decision.addressExempt) {
+        decision = index.checkAddress(destination, *address, now);
+    }
+    const char* verdict = decision.verdict == policy::Verdict::Allow ? "allow" : decision.verdict == policy::Verdict::Ask ? "ask" : "deny";
+    json matching = json::array();
+    for (const policy::Rule& rule : policy::rulesAbout(set, destination, now)) {
+        matching.push_back(ruleJson(rule));
+    }
+    return json{{"verdict", verdict},
+                {"rule", decision.ruleText},
+                {"ruleId", decision.ruleId},
+                {"reason", decision.reason},
+                {"needsRequest", decision.needsRequest},
+                {"bypassed", index.isBypassed(destination, now)},
+                {"rawAllowed", index.allowsRawStream(destination, now)},
+                {"matching", std::move(matching)}};
+}
+
 Result<void> Engine::saveGlobal(std::vector<policy::Rule> rules)
 {
-    COLDFRAME_CHECK(saveGlobalRules(m_o.configFolder / "policy.json", rules));
+    COLDFRAME_CHECK(saveGlobalRules(m_o.configFolder / "policy.json", rules, m_o.parts.presets.switches));
     m_o.parts.globalRules = std::move(rules);
     policyChangedEverywhere();
     return {};
@@ -76,16 +138,12 @@ asio::awaitable<Result<json>> Engine::policyCall(std::string method, json params
         }
         sandbox = *found;
     }
-    policy::PolicySet everywhere;
-    everywhere.rules = m_o.parts.globalRules;
-    if (const auto mode = policy::modeFromName(m_o.parts.settings.defaultMode)) {
-        everywhere.mode = *mode;
-    }
-    if (everywhere.mode == policy::Mode::Balanced) {
-        everywhere.rules.insert(everywhere.rules.end(), m_o.parts.presetRules.begin(), m_o.parts.presetRules.end());
-    }
-    const policy::PolicySet set = sandbox ? sandbox->effectivePolicy() : everywhere;
+    const policy::PolicySet set = sandbox ? sandbox->effectivePolicy() : policyForAll();
 
+    if (method == "policy.normalise") {
+        auto pattern = policy::parsePattern(params.at("pattern").get<std::string>());
+        co_return pattern ? Result<json>(json{{"pattern", *pattern}}) : tl::unexpected(pattern.error());
+    }
     if (method == "policy.list") {
         json rules = json::array();
         for (const policy::Rule& rule : set.rules) {
@@ -94,23 +152,7 @@ asio::awaitable<Result<json>> Engine::policyCall(std::string method, json params
         co_return json{{"mode", policy::modeName(set.mode)}, {"rules", rules}};
     }
     if (method == "policy.check") {
-        policy::Destination destination;
-        auto host = policy::normaliseHost(params.at("host").get<std::string>());
-        if (!host) {
-            co_return tl::unexpected(host.error());
-        }
-        destination.host = *host;
-        destination.port = params.value("port", std::uint16_t(443));
-        const auto address = policy::parseIp(*host);
-        destination.isLiteral = address.has_value();
-        policy::Decision decision = policy::decide(set, destination, utcNow());
-        if (address && decision.verdict == policy::Verdict::Allow && !decision.addressExempt) {
-            decision = policy::checkAddress(set, destination, *address, utcNow());
-        }
-        const char* verdict = decision.verdict == policy::Verdict::Allow ? "allow"
-                              : decision.verdict == policy::Verdict::Ask ? "ask"
-                                                                         : "deny";
-        co_return json{{"verdict", verdict}, {"rule", decision.ruleText}, {"ruleId", decision.ruleId}, {"reason", decision.reason}};
+        co_return policyCheck(set, params);
     }
     if (method == "policy.add") {
         auto rule = ruleFrom(params);
@@ -155,33 +197,30 @@ asio::awaitable<Result<json>> Engine::policyCall(std::string method, json params
             co_return tl::unexpected(mode.error());
         }
         Result<void> done;
-        if (sandbox) {
-            done = sandbox->setMode(*mode);
-        } else {
-            Settings settings = m_o.parts.settings;
-            settings.defaultMode = policy::modeName(*mode);
-            done = saveSettings(m_o.configFolder / "settings.json", settings);
-            if (done) {
-                m_o.parts.settings = settings;
-            }
-        }
+        OwnPolicy own = ownPolicy(sandbox);
+        own.mode = *mode;
+        done = setOwnPolicy(sandbox, std::move(own));
         if (!done) {
             co_return tl::unexpected(done.error());
         }
         co_return json::object();
     }
-    co_return tl::unexpected(api::unknownMethod(method));
+    co_return policyEdit(method, params, sandbox);
 }
 
 asio::awaitable<Result<json>> Engine::settingsCall(std::string method, json params)
 {
     if (method == "settings.set") {
         auto settings = settingsFromJson(params.at("settings").dump(), m_o.parts.settings);
-        Result<void> saved = settings ? saveSettings(m_o.configFolder / "settings.json", *settings) : tl::unexpected(settings.error());
+        Result<void> saved = settings ? checkClientCertificates(settings->clientCertificates) : tl::unexpected(settings.error());
+        if (saved) {
+            saved = saveSettings(m_o.configFolder / "settings.json", *settings);
+        }
         if (!saved) {
             co_return tl::unexpected(saved.error());
         }
-        const bool otherWayOut = toJson(settings->upstreamProxy) != toJson(m_o.parts.settings.upstreamProxy);
+        const bool otherWayOut = toJson(settings->upstreamProxy) != toJson(m_o.parts.settings.upstreamProxy)
+                                 || toJson(settings->clientCertificates) != toJson(m_o.parts.settings.clientCertificates);
         m_o.parts.settings = std::move(*settings);
         m_o.parts.warmStart.setEnabled(m_o.parts.settings.warmStart);
         m_o.record.configure(m_o.parts.settings);

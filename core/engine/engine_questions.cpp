@@ -91,6 +91,7 @@ asio::awaitable<Result<json>> Engine::questionCall(std::string method, json para
     if (!ruled) {
         co_return tl::unexpected(ruled.error());
     }
+    learn(taken->first, *answer);
     logInfo("network", "the user " + std::string(answer->allow ? "allowed " : "denied ") + escapeForDisplay(patternsOf(taken->first, *answer).front(), 300));
     m_o.parts.emitEvent({{"type", "policy.changed"}});
     co_return json{{"patterns", patternsOf(taken->first, *answer)}};

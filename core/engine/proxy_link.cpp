@@ -100,6 +100,9 @@ Result<std::shared_ptr<ProxyLink>> ProxyLink::start(asio::io_context& io, const 
     std::string line = message.dump() + "\n";
     wipe(message["caKeyPem"].get_ref<std::string&>());
     link->send(link->m_proxySocket.get(), link->m_toProxy, std::move(line), false);
+    if (!setup.clientCertificates.empty()) {
+        link->sendClientCertificates(setup.clientCertificates);
+    }
     return link;
 }
 
@@ -224,6 +227,11 @@ void ProxyLink::sendWayOut(const WayOut& way)
         bytes.append(password);
         send(m_dialSocket.get(), m_toDial, std::move(bytes), true);
     }
+}
+
+void ProxyLink::sendClientCertificates(const json& certificates)
+{
+    send(m_proxySocket.get(), m_toProxy, json{{"type", "client-certificates"}, {"certificates", certificates}}.dump() + "\n", false);
 }
 
 void ProxyLink::sendServices(const std::string& servicesJson)

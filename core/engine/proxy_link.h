@@ -34,6 +34,7 @@ struct ProxySetup
     std::string servicesJson; ///< array, as core/agents writes it
     std::string cookie;
     WayOut wayOut;
+    nlohmann::json clientCertificates = nlohmann::json::array(); ///< as readClientCertificates() makes it
 };
 
 /// The engine's end of one sandbox's proxy and dialler. Messages are queued, never blocking; on the engine's io
@@ -59,6 +60,8 @@ public:
     /// The dialler first: what it does not allow yet, the proxy must not promise.
     void sendPolicy(const policy::PolicySet& policy);
     void sendWayOut(const WayOut& way);
+    /// Keys that were sent for them before are forgotten.
+    void sendClientCertificates(const nlohmann::json& certificates);
     /// An empty key takes it away.
     void sendKey(const std::string& service, const SecretBuffer& key);
     void sendServices(const std::string& servicesJson);

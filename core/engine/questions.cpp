@@ -189,6 +189,20 @@ void Questions::end(const std::string& id, bool allow, const char* why)
     waiting->reply(allow);
 }
 
+void Questions::reconsider(const std::string& sandbox, const std::function<std::optional<bool>(const Question&)>& decide)
+{
+    std::vector<std::pair<std::string, bool>> decided;
+    for (const auto& [id, waiting] : m_waiting) {
+        const std::optional<bool> verdict = waiting->question.sandbox == sandbox ? decide(waiting->question) : std::nullopt;
+        if (verdict) {
+            decided.emplace_back(id, *verdict);
+        }
+    }
+    for (const auto& [id, allow] : decided) {
+        end(id, allow, "rule");
+    }
+}
+
 void Questions::forget(const std::string& sandbox)
 {
     std::vector<std::string> gone;

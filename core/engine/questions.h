@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -73,6 +74,8 @@ public:
     bool ask(Question question, std::chrono::milliseconds within, Reply reply);
     /// The question, which waits no longer; its reply is the caller's to give (after the rules were made). NotFound: answered, or too late.
     Result<std::pair<Question, Reply>> take(const std::string& id, bool allow);
+    /// Ends those of a sandbox that `decide` has a yes or a no for: rules may have come about meanwhile.
+    void reconsider(const std::string& sandbox, const std::function<std::optional<bool>(const Question&)>& decide);
     /// Its microVM or its proxy is gone.
     void forget(const std::string& sandbox);
     nlohmann::json list() const;

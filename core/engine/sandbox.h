@@ -6,6 +6,7 @@
 #include "engine/guest_usage.h"
 #include "engine/idle_tracker.h"
 #include "engine/limits_change.h"
+#include "engine/policy_document.h"
 #include "engine/proxy_link.h"
 #include "engine/sandbox_sync.h"
 #include "engine/snapshot_store.h"
@@ -106,8 +107,11 @@ public:
     Result<policy::Rule> addRule(policy::Rule rule, bool sessionOnly);
     Result<void> removeRule(const std::string& idOrPattern);
     Result<void> setMode(policy::Mode mode);
-    void policyChanged(); ///< tells proxy and dialler
-    /// The settings of the network's proxy are others now, or its password is.
+    Result<void> setOwnPolicy(OwnPolicy own);
+    /// For this run only. True when `change` found its rule among them.
+    bool changeSessionRule(const std::function<Result<void>(std::vector<policy::Rule>&)>& change);
+    void policyChanged(); ///< tells proxy and dialler, and ends questions that it answers
+    /// The settings of the network's proxy or the client certificates are others now, or their secrets are.
     asio::awaitable<void> upstreamChanged();
     void canAskChanged(); ///< somebody came who can be asked, or nobody is there any more
 
@@ -173,6 +177,9 @@ private:
     void changed();
     void onProxyEvent(const nlohmann::json& event);
     void askUser(const nlohmann::json& event);
+    asio::awaitable<void> sendClientCertificates();
+    asio::awaitable<void> sendClientKeys();
+    void answerByRules();
     std::filesystem::path folder() const { return m_parts.store.folderOf(m_record.id); }
     std::filesystem::path diskFile() const { return m_parts.store.diskOf(m_record.id, m_record.diskId); }
     std::filesystem::path socketFolder() const;

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "engine/questions.h"
 #include "engine/upstream_trust.h"
+#include "policy/policy_index.h"
 
 #include <asio/co_spawn.hpp>
 #include <asio/detached.hpp>
@@ -34,8 +35,8 @@ policy::PolicySet Sandbox::effectivePolicy() const
         set.rules.insert(set.rules.end(), rules.begin(), rules.end());
     };
     add(m_parts.globalRules);
+    add(policy::presetRules(m_parts.presets, m_record.mode, m_record.presets));
     if (m_record.mode == policy::Mode::Balanced) {
-        add(m_parts.presetRules);
         if (const auto plan = m_parts.agents.plan(m_record, {})) {
             add(plan->rules);
         }
@@ -44,6 +45,7 @@ policy::PolicySet Sandbox::effectivePolicy() const
     add(m_sessionRules);
     set.hostMappings = m_parts.settings.hostMappings;
     set.bypassHosts = m_parts.settings.bypassHosts;
+    set.bypassHosts.insert(set.bypassHosts.end(), m_record.bypassHosts.begin(), m_record.bypassHosts.end());
     return set;
 }
 
@@ -65,7 +67,24 @@ void Sandbox::policyChanged()
             }(shared_from_this()),
             asio::detached);
     }
+    answerByRules();
     m_parts.emitEvent({{"type", "policy.changed"}, {"sandbox", m_record.id}});
+}
+
+/// Questions that rules made elsewhere, or by another answer, decide by now. After the rules went out: the answer follows them.
+void Sandbox::answerByRules()
+{
+    std::unique_ptr<policy::PolicyIndex> rules; // mostly nothing is asked, and none is needed
+    m_parts.questions.reconsider(m_record.id, [&](const Question& question) -> std::optional<bool> {
+        rules = rules ? std::move(rules) : std::make_unique<policy::PolicyIndex>(effectivePolicy());
+        policy::Destination destination;
+        destination.host = question.host;
+        destination.port = question.port;
+        destination.method = question.method;
+        destination.path = question.path;
+        const policy::Verdict verdict = rules->decide(destination, utcNow()).verdict;
+        return verdict == policy::Verdict::Ask ? std::nullopt : std::optional(verdict == policy::Verdict::Allow);
+    });
 }
 
 Result<policy::Rule> Sandbox::addRule(policy::Rule rule, bool sessionOnly)
@@ -99,10 +118,34 @@ Result<void> Sandbox::removeRule(const std::string& idOrPattern)
 
 Result<void> Sandbox::setMode(policy::Mode mode)
 {
-    m_record.mode = mode;
-    COLDFRAME_CHECK(save());
+    OwnPolicy own{mode, m_record.rules, m_record.presets, m_record.bypassHosts};
+    return setOwnPolicy(std::move(own));
+}
+
+Result<void> Sandbox::setOwnPolicy(OwnPolicy own)
+{
+    const auto exchange = [&] {
+        std::swap(m_record.mode, own.mode);
+        m_record.rules.swap(own.rules);
+        m_record.presets.swap(own.presets);
+        m_record.bypassHosts.swap(own.bypassHosts);
+    };
+    exchange();
+    if (auto saved = save(); !saved) {
+        exchange();
+        return saved;
+    }
     policyChanged();
     return {};
+}
+
+bool Sandbox::changeSessionRule(const std::function<Result<void>(std::vector<policy::Rule>&)>& change)
+{
+    if (!change(m_sessionRules)) {
+        return false;
+    }
+    policyChanged();
+    return true;
 }
 
 asio::awaitable<Result<void>> Sandbox::connectProxy()
@@ -144,6 +187,7 @@ asio::awaitable<Result<void>> Sandbox::connectProxy()
             m_parts.record.nameIs(m_record.id, m_record.name);
             m_keyedServices.insert(m_record.runKeys.begin(), m_record.runKeys.end());
             co_await refreshStoredKeys();
+            co_await sendClientCertificates(); // the settings may have changed while no engine was there
             co_return Result<void>();
         }
     }
@@ -173,6 +217,7 @@ asio::awaitable<Result<void>> Sandbox::connectProxy()
     setup.servicesJson = m_parts.agents.servicesJson(m_record.sentinels, m_toldLogins);
     setup.cookie = m_record.proxyCookie;
     setup.wayOut = co_await currentWayOut(m_parts, trustedAuthorities(m_parts.settings));
+    setup.clientCertificates = readClientCertificates(m_parts.settings.clientCertificates);
     auto link = ProxyLink::start(m_parts.io, setup, std::move(netPort), adoptSocket, folder() / "proxy.log", onEvent, onGone);
     wipe(setup.authority.privateKeyPem);
     if (!link) {
@@ -186,12 +231,38 @@ asio::awaitable<Result<void>> Sandbox::connectProxy()
         m_keyedServices.insert(service);
     }
     co_await refreshStoredKeys();
+    co_await sendClientKeys();
     co_return Result<void>();
+}
+
+asio::awaitable<void> Sandbox::sendClientCertificates()
+{
+    const auto self = shared_from_this();
+    if (m_proxy) {
+        m_proxy->sendClientCertificates(readClientCertificates(m_parts.settings.clientCertificates));
+        co_await sendClientKeys();
+    }
+}
+
+asio::awaitable<void> Sandbox::sendClientKeys()
+{
+    const auto self = shared_from_this();
+    const std::vector<ClientCertificateSetting> certificates = m_parts.settings.clientCertificates;
+    for (const ClientCertificateSetting& certificate : certificates) {
+        const std::string name = std::string(kClientCertificateKey) + certificate.host;
+        const Result<SecretBuffer> key = co_await m_parts.keys.key(name);
+        if (!key) {
+            logWarning("sandbox " + m_record.name, "the key of the client certificate for " + certificate.host + ": " + key.error().message);
+        } else if (m_proxy) {
+            m_proxy->sendKey(name, *key);
+        }
+    }
 }
 
 asio::awaitable<void> Sandbox::upstreamChanged()
 {
     const auto self = shared_from_this();
+    co_await sendClientCertificates();
     // A dialler that cannot be told is replaced when the policy changes, which the settings do as well.
     if (!m_proxy || !m_proxy->canChangePolicy()) {
         co_return;

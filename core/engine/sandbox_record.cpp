@@ -54,7 +54,10 @@ json rulesToJson(const SandboxRecord& record)
     policy::PolicySet set;
     set.mode = record.mode;
     set.rules = record.rules;
-    return json::parse(policy::toJson(set));
+    set.bypassHosts = record.bypassHosts;
+    json stored = json::parse(policy::toJson(set));
+    stored["presets"] = record.presets;
+    return stored;
 }
 
 } // namespace
@@ -185,6 +188,8 @@ Result<SandboxRecord> recordFromJson(const std::string& text)
         COLDFRAME_TRY(policy::PolicySet set, policy::policyFromJson(j.at("policy").dump()));
         r.mode = set.mode;
         r.rules = std::move(set.rules);
+        r.bypassHosts = std::move(set.bypassHosts);
+        r.presets = j.at("policy").value("presets", policy::PresetSwitches());
         r.createdAt = j.at("createdAt");
         r.diskId = j.at("diskId");
         r.generation = j.at("generation");

@@ -4,7 +4,7 @@
 #include "base/result.h"
 #include "engine/sandbox_state.h"
 #include "engine/workspace_rules.h"
-#include "policy/policy.h"
+#include "policy/presets.h"
 
 #include <filesystem>
 #include <map>
@@ -49,6 +49,8 @@ struct SandboxRecord
     bool pausedByItself = false;     ///< paused for want of use, not by the user
     policy::Mode mode = policy::Mode::Balanced;
     std::vector<policy::Rule> rules; ///< scope Sandbox (session rules are never stored)
+    policy::PresetSwitches presets;  ///< that the user switched for this sandbox
+    std::vector<std::string> bypassHosts; ///< patterns tunnelled uninspected, beside those of the settings
     std::string createdAt;           ///< RFC 3339
     std::string diskId;              ///< random per fresh disk: the sync ancestor is bound to it (HAZARDS 1)
     std::string generation;          ///< random per start not preceded by a clean, acknowledged unmount

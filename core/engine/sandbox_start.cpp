@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of Sandbox that brings it up: disk, microVM (restored from a template or booted), ports, set-up, workspace.
+#include "engine/network_note.h"
 #include "engine/sandbox_plan.h"
 
 #include "api/path_encoding.h"
@@ -458,6 +459,9 @@ asio::awaitable<Result<void>> Sandbox::setUpGuest()
         workspaces.push_back({{"path", api::encodePath(workspace.inside().native())}, {"readOnly", workspace.readOnly}});
     }
     json files = json::array();
+    for (SeedFile& note : networkNote(m_record.agent)) {
+        plan->files.push_back(std::move(note));
+    }
     for (const SeedFile& file : plan->files) {
         files.push_back({{"path", api::encodePath(file.path)},
                          {"mode", file.mode},

@@ -89,6 +89,9 @@ Result<Settings> read(const json& j, Settings settings)
     if (j.contains("upstreamProxy")) {
         COLDFRAME_TRY(settings.upstreamProxy, upstreamProxyFromJson(j.at("upstreamProxy")));
     }
+    if (j.contains("clientCertificates")) {
+        COLDFRAME_TRY(settings.clientCertificates, clientCertificatesFromJson(j.at("clientCertificates")));
+    }
     if (j.contains("bypassHosts")) {
         settings.bypassHosts.clear();
         for (const json& pattern : j.at("bypassHosts")) {
@@ -120,6 +123,7 @@ std::string settingsToJson(const Settings& s)
                 {"hostMappings", mappings},
                 {"upstreamCaFiles", s.upstreamCaFiles},
                 {"upstreamProxy", toJson(s.upstreamProxy)},
+                {"clientCertificates", toJson(s.clientCertificates)},
                 {"bypassHosts", s.bypassHosts},
                 {"defaultMode", s.defaultMode},
                 {"askAboutHosts", s.askAboutHosts},
@@ -147,7 +151,7 @@ Result<Settings> settingsFromJson(const std::string& text, const Settings& base)
                                                        "warmStart",       "whenIdle",     "whenIdleMinutes",    "askAboutHosts",
                                                        "askSeconds",      "seedDisk",     "logDays",            "logMaxMiB",
                                                        "logFile",         "logFileMiB",   "logFileCount",       "logToSyslog",
-                                                       "upstreamProxy"};
+                                                       "upstreamProxy",   "clientCertificates"};
         for (const auto& [key, value] : j.items()) {
             if (std::find(known.begin(), known.end(), key) == known.end()) {
                 return fail(ErrorCode::InvalidArgument, "There is no setting named \"" + key + "\".");
@@ -196,12 +200,33 @@ Result<std::vector<policy::Rule>> loadGlobalRules(const std::filesystem::path& f
     return std::move(set->rules);
 }
 
-Result<void> saveGlobalRules(const std::filesystem::path& file, const std::vector<policy::Rule>& rules)
+Result<policy::PresetSwitches> loadPresetSwitches(const std::filesystem::path& file)
+{
+    policy::PresetSwitches switches;
+    const auto text = readFile(file, 4u << 20);
+    const json stored = text ? json::parse(*text, nullptr, false) : json();
+    const auto presets = stored.is_object() ? stored.find("presets") : stored.end();
+    if (!stored.is_object() || presets == stored.end()) {
+        return switches;
+    }
+    for (const auto& [name, on] : presets->items()) {
+        if (!on.is_boolean()) {
+            return fail(ErrorCode::Corrupt, "The presets in " + file.string() + " cannot be read. Mend the file, or move it away.");
+        }
+        switches[name] = on.get<bool>();
+    }
+    return switches;
+}
+
+Result<void> saveGlobalRules(const std::filesystem::path& file, const std::vector<policy::Rule>& rules,
+                             const policy::PresetSwitches& presets)
 {
     COLDFRAME_CHECK(makeFolders(file.parent_path(), 0700));
     policy::PolicySet set;
     set.rules = rules;
-    return writeFileAtomic(file, policy::toJson(set));
+    json stored = json::parse(policy::toJson(set));
+    stored["presets"] = presets;
+    return writeFileAtomic(file, stored.dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
 } // namespace coldframe::engine

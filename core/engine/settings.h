@@ -2,8 +2,9 @@
 #pragma once
 
 #include "base/result.h"
+#include "engine/client_certificates.h"
 #include "engine/upstream.h"
-#include "policy/policy.h"
+#include "policy/presets.h"
 
 #include <filesystem>
 #include <string>
@@ -19,6 +20,7 @@ struct Settings
     std::vector<policy::HostMapping> hostMappings;
     std::vector<std::string> upstreamCaFiles; ///< PEM files, absolute paths
     UpstreamProxySetting upstreamProxy;       ///< how connections leave this computer
+    std::vector<ClientCertificateSetting> clientCertificates; ///< shown to servers that ask
     std::vector<std::string> bypassHosts;
     std::string defaultMode = "balanced"; ///< for sandboxes made without network flags
     bool askAboutHosts = true;            ///< unknown hosts are asked about while somebody is there to answer; else denied
@@ -44,8 +46,10 @@ Result<Settings> settingsFromJson(const std::string& json, const Settings& base)
 Result<Settings> loadSettings(const std::filesystem::path& file);
 Result<void> saveSettings(const std::filesystem::path& file, const Settings& settings);
 
-/// Global rules (policy.json).
+/// Global rules and the presets switched for all (policy.json).
 Result<std::vector<policy::Rule>> loadGlobalRules(const std::filesystem::path& file);
-Result<void> saveGlobalRules(const std::filesystem::path& file, const std::vector<policy::Rule>& rules);
+Result<policy::PresetSwitches> loadPresetSwitches(const std::filesystem::path& file);
+Result<void> saveGlobalRules(const std::filesystem::path& file, const std::vector<policy::Rule>& rules,
+                             const policy::PresetSwitches& presets);
 
 } // namespace coldframe::engine

@@ -173,7 +173,7 @@ WayOut systemWayOut(ProcessRunner& runner, const std::function<std::string(const
 
 } // namespace
 
-bool isSettingKey(std::string_view name) { return name == kUpstreamProxyKey; }
+bool isSettingKey(std::string_view name) { return name == kUpstreamProxyKey || isClientCertificateKey(name); }
 
 Result<UpstreamProxySetting> upstreamProxyFromJson(const json& j)
 {

@@ -39,6 +39,12 @@ Result<Preset> loadPreset(const std::filesystem::path& file)
         }
         *target = found->get<std::string>();
     }
+    if (const auto method = json.find("method"); method != json.end()) {
+        if (!method->is_string() || method->get_ref<const std::string&>().find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ,") != std::string::npos) {
+            return badPreset(file, "\"method\" must be HTTP methods in capitals, separated by commas");
+        }
+        preset.method = method->get<std::string>();
+    }
     const auto allow = json.find("allow");
     if (allow == json.end() || !allow->is_array()) {
         return badPreset(file, "\"allow\" must be a list");
@@ -89,6 +95,7 @@ std::vector<Rule> presetRules(const std::vector<Preset>& presets)
             rule.id = "preset-" + preset.name + "-" + pattern;
             rule.action = Action::Allow;
             rule.pattern = pattern;
+            rule.method = preset.method;
             rule.scope = Scope::Global;
             rule.origin = "preset:" + preset.name;
             rule.note = preset.title;
@@ -96,6 +103,29 @@ std::vector<Rule> presetRules(const std::vector<Preset>& presets)
         }
     }
     return rules;
+}
+
+bool isPresetOn(const std::string& preset, Mode mode, const PresetSwitches& forAll, const PresetSwitches& own)
+{
+    if (const auto found = own.find(preset); found != own.end()) {
+        return found->second;
+    }
+    if (mode != Mode::Balanced) {
+        return false;
+    }
+    const auto found = forAll.find(preset);
+    return found == forAll.end() || found->second;
+}
+
+std::vector<Rule> presetRules(const Presets& presets, Mode mode, const PresetSwitches& own)
+{
+    std::vector<Preset> on;
+    for (const Preset& preset : presets.all) {
+        if (isPresetOn(preset.name, mode, presets.switches, own)) {
+            on.push_back(preset);
+        }
+    }
+    return presetRules(on);
 }
 
 } // namespace coldframe::policy

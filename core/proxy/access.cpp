@@ -54,6 +54,7 @@ asio::awaitable<Access> authorise(ProxyCorePtr core, std::shared_ptr<Tunnel> tun
     access.rule = decision.ruleText;
     access.reason = decision.reason;
     access.allowed = decision.verdict == policy::Verdict::Allow;
+    access.denyingRule = access.allowed ? "" : decision.ruleId;
     if (decision.verdict == policy::Verdict::Allow && tunnel->identity.isLiteral && protocol == "https"
         && decision.ruleId.empty()) {
         // No name means nothing to check a certificate's owner by; only a rule may open that.
@@ -92,6 +93,7 @@ asio::awaitable<Access> authorise(ProxyCorePtr core, std::shared_ptr<Tunnel> tun
     if (again.verdict == policy::Verdict::Deny) {
         access.allowed = false;
         access.rule = again.ruleText;
+        access.denyingRule = again.ruleId;
         access.reason = again.reason;
     } else if (again.verdict == policy::Verdict::Allow) {
         access.allowed = true;

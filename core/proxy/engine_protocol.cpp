@@ -199,6 +199,11 @@ Result<std::optional<EngineMessage>> EngineDecoder::nextLine()
         } else if (type == "services") {
             message.type = EngineMessage::Type::Services;
             COLDFRAME_TRY(message.services, servicesFromJson(json.at("services").dump()));
+        } else if (type == "client-certificates") {
+            message.type = EngineMessage::Type::ClientCertificates;
+            for (const Json& entry : json.at("certificates")) {
+                message.certificates.push_back({entry.at("host").get<std::string>(), entry.at("certificatePem").get<std::string>()});
+            }
         } else if (type == "keys") {
             m_inKeys = true;
             return nextFrame();
@@ -350,30 +355,6 @@ Result<std::vector<ConnectionEvent>> parseGuestReport(std::string_view json)
         events.push_back(std::move(event));
     }
     return events;
-}
-
-std::string refusalJson(const Identity& identity, std::string_view method, std::string_view path, std::string_view rule,
-                        std::string_view reason, std::string_view error)
-{
-    const std::string host = escapeForDisplay(identity.host, 300);
-    const std::string place = host + ":" + std::to_string(identity.port);
-    const bool blocked = error == "blocked_by_coldframe";
-    const std::string message = blocked ? "Coldframe blocked " + place + ". " + escapeForDisplay(reason, 500)
-                                        : "Coldframe could not reach " + place + ". " + escapeForDisplay(reason, 500);
-    const std::string hint = blocked ? "Do not retry and do not look for a way around. Tell the user what was blocked; the user can "
-                                       "allow it with: coldframe policy allow " + host
-                                     : "Tell the user what happened if it goes on.";
-    return Json({{"error", error},
-                 {"message", message},
-                 {"host", host},
-                 {"port", identity.port},
-                 {"method", escapeForDisplay(method, 40)},
-                 {"path", escapeForDisplay(path, 1024)},
-                 {"rule", escapeForDisplay(rule, 300)},
-                 {"reason", escapeForDisplay(reason, 500)},
-                 {"hint", hint}})
-               .dump(2, ' ', false, Json::error_handler_t::replace)
-           + "\n";
 }
 
 } // namespace coldframe::proxy

@@ -4,6 +4,7 @@
 #include "base/result.h"
 #include "base/secret.h"
 #include "policy/policy.h"
+#include "proxy/client_certificates.h"
 #include "proxy/injector.h"
 
 #include <chrono>
@@ -29,11 +30,12 @@ struct Setup
 /// length (4 bytes, big-endian, at most 64 KiB) and payload: 1 = a service's name, 2 = its key (empty: forget it), 3 = the end.
 struct EngineMessage
 {
-    enum class Type { Setup, Policy, Services, Key, KeysEnd, Answer, Shutdown, Adopt };
+    enum class Type { Setup, Policy, Services, ClientCertificates, Key, KeysEnd, Answer, Shutdown, Adopt };
     Type type{};
     std::optional<Setup> setup;
     std::optional<policy::PolicySet> policy;
     std::vector<Service> services;
+    std::vector<ClientCertificate> certificates;
     std::string service; ///< Key
     SecretBuffer key;
     std::string id;      ///< Answer
@@ -118,9 +120,5 @@ std::string encodeProblem(const Error& error);
 
 /// The guest's own report of attempts that never reached the proxy (POST /report): at most 256 are taken.
 Result<std::vector<ConnectionEvent>> parseGuestReport(std::string_view json);
-
-/// The body of a refusal: says what was blocked and that asking the user helps, retrying does not.
-std::string refusalJson(const Identity& identity, std::string_view method, std::string_view path, std::string_view rule,
-                        std::string_view reason, std::string_view error);
 
 } // namespace coldframe::proxy

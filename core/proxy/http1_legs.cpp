@@ -98,7 +98,7 @@ After Http1ClientLeg::putHead(const ResponseHead& response, bool keepAlive, cons
 
 void Http1ClientLeg::putReply(const OwnReply& reply)
 {
-    m_out = makeReply(reply.status, "application/json", reply.body, reply.keepAlive, reply.withBody);
+    m_out = makeReply(reply.status, reply.form, reply.body, reply.keepAlive, reply.withBody);
 }
 
 Http1ServerLeg::Http1ServerLeg(Upstream upstream, std::function<void(Upstream)> giveBack)

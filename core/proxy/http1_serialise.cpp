@@ -133,12 +133,16 @@ void appendLastChunk(std::string& out, const HeaderList& trailers)
     out.append("\r\n");
 }
 
-std::string makeReply(int status, std::string_view contentType, std::string_view body, bool keepAlive, bool withBody)
+std::string makeReply(int status, RefusalForm form, std::string_view body, bool keepAlive, bool withBody)
 {
     std::string out = "HTTP/1.1 " + std::to_string(status) + " " + std::string(reasonPhrase(status)) + "\r\n";
-    appendField(out, "Content-Type", contentType);
+    appendField(out, "Content-Type", contentType(form));
     appendField(out, "Content-Length", std::to_string(body.size()));
     appendField(out, "Cache-Control", "no-store");
+    appendField(out, "X-Content-Type-Options", "nosniff");
+    if (form == RefusalForm::Html) {
+        appendField(out, "Content-Security-Policy", kRefusalPagePolicy);
+    }
     appendField(out, "Connection", keepAlive ? "keep-alive" : "close");
     out.append("\r\n");
     if (withBody) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "proxy/http1_message.h"
+#include "proxy/refusal.h"
 
 namespace coldframe::proxy {
 
@@ -31,7 +32,7 @@ void appendChunk(std::string& out, std::string_view data);
 void appendLastChunk(std::string& out, const HeaderList& trailers);
 
 /// A whole small reply made by the proxy itself.
-std::string makeReply(int status, std::string_view contentType, std::string_view body, bool keepAlive, bool withBody = true);
+std::string makeReply(int status, RefusalForm form, std::string_view body, bool keepAlive, bool withBody = true);
 std::string_view reasonPhrase(int status);
 
 } // namespace coldframe::proxy

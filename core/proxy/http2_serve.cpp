@@ -81,9 +81,13 @@ public:
             respond(200, headers, true);
             return;
         }
-        headers.add("content-type", "application/json");
+        headers.add("content-type", std::string(contentType(reply.form)));
         headers.add("content-length", std::to_string(reply.body.size()));
         headers.add("cache-control", "no-store");
+        headers.add("x-content-type-options", "nosniff");
+        if (reply.form == RefusalForm::Html) {
+            headers.add("content-security-policy", std::string(kRefusalPagePolicy));
+        }
         respond(reply.status, headers, !reply.withBody);
         if (reply.withBody) {
             m_io.putBody(reply.body);

@@ -14,8 +14,6 @@ namespace coldframe::proxy {
 namespace {
 
 constexpr int kMaxInterim = 16;
-constexpr std::string_view kBlocked = "blocked_by_coldframe";
-constexpr std::string_view kUnreachable = "upstream_unreachable";
 
 } // namespace
 
@@ -37,7 +35,7 @@ asio::awaitable<After> HttpExchange::refuseMalformed(RequestHead request, HttpEr
     co_return After::Close;
 }
 
-asio::awaitable<After> HttpExchange::refuse(int status, std::string rule, std::string reason)
+asio::awaitable<After> HttpExchange::refuse(int status, std::string rule, std::string reason, Remedy remedy, std::string ruleId)
 {
     const bool blocked = status < 500 || status == 503;
     m_event.status = status;
@@ -50,8 +48,18 @@ asio::awaitable<After> HttpExchange::refuse(int status, std::string rule, std::s
     reply.keepAlive = m_request.keepAlive && m_request.framing == Framing::None && status == 403
                       && !m_request.method.empty() && m_refusal.empty();
     reply.withBody = m_request.method != "HEAD";
-    reply.body = refusalJson(m_tunnel->identity, m_request.method, m_event.path, rule, reason,
-                             blocked ? kBlocked : kUnreachable);
+    Refusal refusal;
+    refusal.identity = m_tunnel->identity;
+    refusal.sandbox = m_core->sandbox;
+    refusal.method = m_request.method;
+    refusal.path = m_event.path;
+    refusal.rule = std::move(rule);
+    refusal.ruleId = std::move(ruleId);
+    refusal.reason = std::move(reason);
+    refusal.isBlocked = blocked;
+    refusal.remedy = remedy;
+    reply.form = refusalForm(m_request.headers);
+    reply.body = refusalBody(reply.form, refusal);
     m_client->putReply(reply);
     const bool written = co_await m_client->flush(true);
     m_event.bytesIn = m_client->written();
@@ -91,7 +99,7 @@ asio::awaitable<After> HttpExchange::run(RequestHead request)
     m_event.rule = access.rule;
     m_event.reason = access.reason;
     if (!access.allowed) {
-        co_return co_await refuse(403, access.rule, access.reason);
+        co_return co_await refuse(403, access.rule, access.reason, access.denyingRule.empty() ? Remedy::Allow : Remedy::RemoveRule, access.denyingRule);
     }
     if (!m_core->engine->hasRoom()) {
         co_return co_await refuse(503, "audit", "The record of connections is full because the engine is away.");

@@ -23,7 +23,8 @@ public:
 private:
     struct Upload;
 
-    asio::awaitable<After> refuse(int status, std::string rule, std::string reason);
+    asio::awaitable<After> refuse(int status, std::string rule, std::string reason, Remedy remedy = Remedy::None,
+                                 std::string ruleId = {});
     asio::awaitable<After> forward();
     asio::awaitable<bool> sendRequest();
     asio::awaitable<HttpResult<ResponseHead>> readResponse();

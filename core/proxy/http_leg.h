@@ -3,6 +3,7 @@
 
 #include "proxy/buffered_reader.h"
 #include "proxy/http1_message.h"
+#include "proxy/refusal.h"
 
 #include <asio/awaitable.hpp>
 #include <functional>
@@ -47,7 +48,8 @@ public:
 struct OwnReply
 {
     int status = 403;
-    std::string body; ///< JSON
+    RefusalForm form = RefusalForm::Json;
+    std::string body;
     std::string reason;
     bool keepAlive = false;
     bool withBody = true;

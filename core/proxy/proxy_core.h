@@ -96,6 +96,7 @@ struct Access
 {
     bool allowed = false;
     std::string rule;
+    std::string denyingRule; ///< its id; empty: no rule denies, so one that allows would help
     std::string reason;
 };
 

@@ -149,7 +149,25 @@ template <typename State> void onMessage(const std::shared_ptr<State>& state, En
     case EngineMessage::Type::Services:
         core.injector.setServices(std::move(message.services));
         break;
+    case EngineMessage::Type::ClientCertificates:
+        if (core.upstreamTls) {
+            if (auto set = core.upstreamTls->clientCertificates().set(message.certificates); !set) {
+                core.engine->send(encodeProblem(set.error()));
+            }
+            core.pool.clear(); // connections that showed the old one, or none
+            core.http2.clear();
+        }
+        break;
     case EngineMessage::Type::Key:
+        if (message.service.starts_with(ClientCertificates::kKeyPrefix)) {
+            const std::string_view host = std::string_view(message.service).substr(ClientCertificates::kKeyPrefix.size());
+            if (auto set = core.upstreamTls ? core.upstreamTls->clientCertificates().setKey(host, message.key) : Result<void>(); !set) {
+                core.engine->send(encodeProblem(set.error()));
+            }
+            core.pool.clear();
+            core.http2.clear();
+            break;
+        }
         core.refusedKeys.erase(message.service);
         core.keysChanged.notify();
         if (auto set = core.injector.setKey(message.service, std::move(message.key)); !set) {

@@ -266,6 +266,7 @@ Result<TlsStreamPtr> UpstreamTls::makeStream(asio::io_context& io, ByteStreamPtr
     if (named != 1 || (!isLiteral && !setServerName(ssl.get(), host))) {
         return fail(ErrorCode::Internal, "The server's name cannot be checked.", opensslError());
     }
+    COLDFRAME_CHECK(m_clientCertificates->apply(ssl.get(), host));
     return std::make_shared<MemoryBioStream>(io, std::move(under), std::move(ssl));
 }
 

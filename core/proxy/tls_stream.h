@@ -2,6 +2,7 @@
 #pragma once
 
 #include "proxy/byte_stream.h"
+#include "proxy/client_certificates.h"
 #include "proxy/leaf_authority.h"
 
 #include <asio/io_context.hpp>
@@ -37,8 +38,12 @@ public:
     Result<TlsStreamPtr> makeStream(asio::io_context& io, ByteStreamPtr under, const std::string& host, bool isLiteral,
                                     bool http2 = false) const;
 
+    /// Shown where a server asks for one and there is one for its host. Changes count from the next connection on.
+    ClientCertificates& clientCertificates() { return *m_clientCertificates; }
+
 private:
     ContextPtr m_context;
+    std::shared_ptr<ClientCertificates> m_clientCertificates = std::make_shared<ClientCertificates>();
 };
 
 } // namespace coldframe::proxy

@@ -43,7 +43,7 @@ _coldframe() {
         exec | sessions | stop | start | pause | resume | reset | rm | inspect | save | rollback | fork) words="$(coldframe ls -q 2>/dev/null)" ;;
         keys) [[ $COMP_CWORD -eq 2 ]] && words="set login ls rm import use custom hosts" ;;
         network) if [[ $COMP_CWORD -eq 2 ]]; then words="log proxy ask questions answer"; elif [[ ${COMP_WORDS[2]} == log && $word == -* ]]; then words="--limit --verdict --host --rule --process --method --status --how --text --since --until --follow --summary --jsonl --json --quiet"; else words="$(coldframe ls -q 2>/dev/null)"; fi ;;
-        policy) [[ $COMP_CWORD -eq 2 ]] && words="ls allow deny rm check mode" ;;
+        policy) [[ $COMP_CWORD -eq 2 ]] && words="ls allow deny rm note check mode presets suggest tighten inspect export import" ;;
         engine) words="stop" ;;
         template) if [[ $COMP_CWORD -eq 2 ]]; then words="ls rm"; else words="$(coldframe template ls -q 2>/dev/null)"; fi ;;
         image) words="status build update ls inspect rm prune export import log" ;;

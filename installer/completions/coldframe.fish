@@ -22,7 +22,7 @@ complete -c coldframe -n "__fish_seen_subcommand_from prune; and not __fish_seen
 complete -c coldframe -n "__fish_seen_subcommand_from keys" -a "set login ls rm import use custom hosts"
 complete -c coldframe -n "__fish_seen_subcommand_from network" -a "log proxy ask questions answer"
 complete -c coldframe -n "__fish_seen_subcommand_from network; and __fish_seen_subcommand_from log" -a "--host --rule --process --method --status --how --text --since --until --verdict --follow --summary --jsonl"
-complete -c coldframe -n "__fish_seen_subcommand_from policy" -a "ls allow deny rm check mode"
+complete -c coldframe -n "__fish_seen_subcommand_from policy" -a "ls allow deny rm note check mode presets suggest tighten inspect export import"
 complete -c coldframe -n "__fish_seen_subcommand_from engine" -a "stop"
 complete -c coldframe -n "__fish_seen_subcommand_from image" -a "status build update ls inspect rm prune export import log"
 complete -c coldframe -n "__fish_seen_subcommand_from sync" -a "status resume trash restore"

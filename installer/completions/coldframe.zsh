@@ -37,7 +37,7 @@ _coldframe() {
         exec | sessions | stop | start | pause | resume | reset | rm | inspect | save | rollback | fork) compadd -- ${(f)"$(coldframe ls -q 2>/dev/null)"} ;;
         keys) (( CURRENT == 3 )) && compadd set login ls rm import use custom hosts ;;
         network) if (( CURRENT == 3 )); then compadd log proxy ask questions answer; elif [[ $words[3] == log && $words[CURRENT] == -* ]]; then compadd -- --limit --verdict --host --rule --process --method --status --how --text --since --until --follow --summary --jsonl --json; else compadd -- ${(f)"$(coldframe ls -q 2>/dev/null)"}; fi ;;
-        policy) (( CURRENT == 3 )) && compadd ls allow deny rm check mode ;;
+        policy) (( CURRENT == 3 )) && compadd ls allow deny rm note check mode presets suggest tighten inspect export import ;;
         engine) compadd stop ;;
         image) compadd status build update ls inspect rm prune export import log ;;
         sync) if (( CURRENT == 3 )); then compadd status resume trash restore; else compadd -- ${(f)"$(coldframe ls -q 2>/dev/null)"}; fi ;;

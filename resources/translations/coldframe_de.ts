@@ -565,6 +565,10 @@
         <source>&amp;Close Terminal</source>
         <translation>Terminal s&amp;chließen</translation>
     </message>
+    <message>
+        <source>&amp;Policy</source>
+        <translation>&amp;Regeln</translation>
+    </message>
 </context>
 <context>
     <name>coldframe::ui::MomentsMenu</name>
@@ -1113,6 +1117,249 @@
     <message>
         <source>Why</source>
         <translation>Warum</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::PolicyPage</name>
+    <message>
+        <source>all sandboxes</source>
+        <translation>alle Sandboxes</translation>
+    </message>
+    <message>
+        <source>organisation</source>
+        <translation>Organisation</translation>
+    </message>
+    <message>
+        <source>its agent</source>
+        <translation>ihr Agent</translation>
+    </message>
+    <message>
+        <source>an answer, this run</source>
+        <translation>eine Antwort, dieser Lauf</translation>
+    </message>
+    <message>
+        <source>an answer</source>
+        <translation>eine Antwort</translation>
+    </message>
+    <message>
+        <source>given at its start</source>
+        <translation>beim Anlegen angegeben</translation>
+    </message>
+    <message>
+        <source>you, this run</source>
+        <translation>Sie, dieser Lauf</translation>
+    </message>
+    <message>
+        <source>you</source>
+        <translation>Sie</translation>
+    </message>
+    <message>
+        <source>&amp;Hosts that no rule names</source>
+        <translation>&amp;Hosts, die keine Regel nennt</translation>
+    </message>
+    <message>
+        <source>Hosts that no rule names</source>
+        <translation>Hosts, die keine Regel nennt</translation>
+    </message>
+    <message>
+        <source>Open: allowed</source>
+        <translation>Offen: erlaubt</translation>
+    </message>
+    <message>
+        <source>Balanced: you are asked</source>
+        <translation>Ausgewogen: Sie werden gefragt</translation>
+    </message>
+    <message>
+        <source>Locked: denied</source>
+        <translation>Gesperrt: abgelehnt</translation>
+    </message>
+    <message>
+        <source>Tighten…</source>
+        <translation>Enger fassen …</translation>
+    </message>
+    <message>
+        <source>Make an allow-list of what this sandbox used</source>
+        <translation>Aus dem, was diese Sandbox benutzt hat, eine Liste des Erlaubten machen</translation>
+    </message>
+    <message>
+        <source>Host to look up</source>
+        <translation>Host, der nachgeschlagen wird</translation>
+    </message>
+    <message>
+        <source>What would happen with… (a host, host:port or address)</source>
+        <translation>Was geschähe mit … (Host, Host:Port oder Adresse)</translation>
+    </message>
+    <message>
+        <source>Check</source>
+        <translation>Prüfen</translation>
+    </message>
+    <message>
+        <source>Rules</source>
+        <translation>Regeln</translation>
+    </message>
+    <message>
+        <source>Host</source>
+        <translation>Host</translation>
+    </message>
+    <message>
+        <source>Rule</source>
+        <translation>Regel</translation>
+    </message>
+    <message>
+        <source>Requests</source>
+        <translation>Anfragen</translation>
+    </message>
+    <message>
+        <source>From</source>
+        <translation>Von</translation>
+    </message>
+    <message>
+        <source>Ends</source>
+        <translation>Endet</translation>
+    </message>
+    <message>
+        <source>Note</source>
+        <translation>Notiz</translation>
+    </message>
+    <message>
+        <source>No rules yet. What you allow or deny for this sandbox stands here.</source>
+        <translation>Noch keine Regeln. Was Sie dieser Sandbox erlauben oder verbieten, steht hier.</translation>
+    </message>
+    <message>
+        <source>Allow or deny</source>
+        <translation>Erlauben oder ablehnen</translation>
+    </message>
+    <message>
+        <source>Allow</source>
+        <translation>Erlauben</translation>
+    </message>
+    <message>
+        <source>Deny</source>
+        <translation>Ablehnen</translation>
+    </message>
+    <message>
+        <source>Host of a new rule</source>
+        <translation>Host einer neuen Regel</translation>
+    </message>
+    <message>
+        <source>api.example.com:443, *.example.com, 10.0.0.0/8</source>
+        <translation>api.example.com:443, *.example.com, 10.0.0.0/8</translation>
+    </message>
+    <message>
+        <source>How long the rule holds</source>
+        <translation>Wie lange die Regel gilt</translation>
+    </message>
+    <message>
+        <source>always</source>
+        <translation>immer</translation>
+    </message>
+    <message>
+        <source>this run</source>
+        <translation>diesen Lauf</translation>
+    </message>
+    <message>
+        <source>an hour</source>
+        <translation>eine Stunde</translation>
+    </message>
+    <message>
+        <source>a day</source>
+        <translation>einen Tag</translation>
+    </message>
+    <message>
+        <source>a week</source>
+        <translation>eine Woche</translation>
+    </message>
+    <message>
+        <source>Add</source>
+        <translation>Hinzufügen</translation>
+    </message>
+    <message>
+        <source>Remove</source>
+        <translation>Entfernen</translation>
+    </message>
+    <message>
+        <source>Groups of hosts</source>
+        <translation>Gruppen von Hosts</translation>
+    </message>
+    <message>
+        <source>Hosts</source>
+        <translation>Hosts</translation>
+    </message>
+    <message>
+        <source>As the Mode Says</source>
+        <translation>Wie der Modus es vorgibt</translation>
+    </message>
+    <message>
+        <source>Everything on the internet may be reached, but nothing private and nothing denied below.</source>
+        <translation>Alles im Internet ist erreichbar, aber nichts Privates und nichts, was unten abgelehnt ist.</translation>
+    </message>
+    <message>
+        <source>The groups of hosts that are switched on are allowed. Unknown hosts wait for your answer while this window is open, else they are denied.</source>
+        <translation>Die eingeschalteten Gruppen von Hosts sind erlaubt. Unbekannte Hosts warten auf Ihre Antwort, solange dieses Fenster offen ist; sonst werden sie abgelehnt.</translation>
+    </message>
+    <message>
+        <source>Only what a rule or a group switched on here allows may be reached.</source>
+        <translation>Erreichbar ist nur, was eine Regel oder eine hier eingeschaltete Gruppe erlaubt.</translation>
+    </message>
+    <message>
+        <source>allow</source>
+        <translation>erlaubt</translation>
+    </message>
+    <message>
+        <source>deny</source>
+        <translation>abgelehnt</translation>
+    </message>
+    <message>
+        <source>and more</source>
+        <translation>und weitere</translation>
+    </message>
+    <message>
+        <source>Open the network</source>
+        <translation>Netzwerk öffnen</translation>
+    </message>
+    <message>
+        <source>Let this sandbox reach every host on the internet?</source>
+        <translation>Darf diese Sandbox jeden Host im Internet erreichen?</translation>
+    </message>
+    <message>
+        <source>What works inside could send anything it can read anywhere. What you deny stays denied.</source>
+        <translation>Was darin arbeitet, könnte alles, was es lesen kann, überallhin senden. Was Sie ablehnen, bleibt abgelehnt.</translation>
+    </message>
+    <message>
+        <source>Open</source>
+        <translation>Öffnen</translation>
+    </message>
+    <message>
+        <source>Some requests to it may be treated otherwise, by rules about methods or paths.</source>
+        <translation>Manche Anfragen dorthin können durch Regeln über Methoden oder Pfade anders behandelt werden.</translation>
+    </message>
+    <message>
+        <source>Allowed. </source>
+        <translation>Erlaubt. </translation>
+    </message>
+    <message>
+        <source>Denied. </source>
+        <translation>Abgelehnt. </translation>
+    </message>
+    <message>
+        <source>You would be asked. </source>
+        <translation>Sie würden gefragt. </translation>
+    </message>
+    <message>
+        <source>The rule for %1 is removed.</source>
+        <translation>Die Regel für %1 ist entfernt.</translation>
+    </message>
+    <message>
+        <source>This sandbox reached nothing yet: there is nothing to make a list of.</source>
+        <translation>Diese Sandbox hat noch nichts erreicht: Es gibt nichts für eine Liste.</translation>
+    </message>
+    <message>
+        <source>The sandbox may reach what is on the list, and nothing else.</source>
+        <translation>Die Sandbox darf erreichen, was auf der Liste steht, und sonst nichts.</translation>
+    </message>
+    <message>
+        <source>a suggestion</source>
+        <translation>ein Vorschlag</translation>
     </message>
 </context>
 <context>
@@ -1750,6 +1997,102 @@ Erhalten: der Arbeitsordner %1 auf diesem Rechner und die Aufzeichnung ihrer Ver
         <source>More</source>
         <translation>Mehr</translation>
     </message>
+    <message>
+        <source>Policy</source>
+        <translation>Regeln</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::SuggestionBar</name>
+    <message>
+        <source>Accept</source>
+        <translation>Annehmen</translation>
+    </message>
+    <message>
+        <source>Dismiss</source>
+        <translation>Verwerfen</translation>
+    </message>
+    <message>
+        <source>Do not suggest this again for some months</source>
+        <translation>Das einige Monate lang nicht mehr vorschlagen</translation>
+    </message>
+    <message>
+        <source>Block %1 for all sandboxes?</source>
+        <translation>%1 für alle Sandboxes sperren?</translation>
+    </message>
+    <message>
+        <source>Block %1 for this sandbox?</source>
+        <translation>%1 für diese Sandbox sperren?</translation>
+    </message>
+    <message>
+        <source>%1 is blocked.</source>
+        <translation>%1 ist gesperrt.</translation>
+    </message>
+    <message>
+        <source>Remove the rule that allows %1 for all sandboxes?</source>
+        <translation>Die Regel entfernen, die %1 für alle Sandboxes erlaubt?</translation>
+    </message>
+    <message>
+        <source>Remove the rule that allows %1?</source>
+        <translation>Die Regel entfernen, die %1 erlaubt?</translation>
+    </message>
+    <message>
+        <source>The rule for %1 is removed.</source>
+        <translation>Die Regel für %1 ist entfernt.</translation>
+    </message>
+    <message>
+        <source>Allow %1 for all sandboxes?</source>
+        <translation>%1 für alle Sandboxes erlauben?</translation>
+    </message>
+    <message>
+        <source>Always allow %1 for this sandbox?</source>
+        <translation>%1 für diese Sandbox immer erlauben?</translation>
+    </message>
+    <message>
+        <source>You allowed several of its hosts: %1</source>
+        <translation>Sie haben mehrere ihrer Hosts erlaubt: %1</translation>
+    </message>
+    <message>
+        <source>%1 is allowed.</source>
+        <translation>%1 ist erlaubt.</translation>
+    </message>
+    <message>
+        <source>Accept: %1</source>
+        <translation>Annehmen: %1</translation>
+    </message>
+    <message>
+        <source>Dismiss: %1</source>
+        <translation>Verwerfen: %1</translation>
+    </message>
+    <message numerus="yes">
+        <source>You denied it %n times</source>
+        <translation>
+            <numerusform>Sie haben es %n-mal abgelehnt</numerusform>
+            <numerusform>Sie haben es %n-mal abgelehnt</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Nothing used it for 30 days</source>
+        <translation>Seit 30 Tagen hat nichts sie benutzt</translation>
+    </message>
+    <message numerus="yes">
+        <source>You allowed it for a while %n times</source>
+        <translation>
+            <numerusform>Sie haben es %n-mal auf Zeit erlaubt</numerusform>
+            <numerusform>Sie haben es %n-mal auf Zeit erlaubt</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>one more suggestion</source>
+        <translation>noch ein Vorschlag</translation>
+    </message>
+    <message numerus="yes">
+        <source>%n more suggestions</source>
+        <translation>
+            <numerusform>noch %n Vorschlag</numerusform>
+            <numerusform>noch %n Vorschläge</numerusform>
+        </translation>
+    </message>
 </context>
 <context>
     <name>coldframe::ui::SystemCheck</name>
@@ -1956,6 +2299,37 @@ Erhalten: der Arbeitsordner %1 auf diesem Rechner und die Aufzeichnung ihrer Ver
     <message>
         <source>Terminal</source>
         <translation>Terminal</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::TightenDialog</name>
+    <message>
+        <source>Tighten the Network</source>
+        <translation>Netzwerk enger fassen</translation>
+    </message>
+    <message>
+        <source>This sandbox used these hosts. Accept the list to lock it to them: what is not ticked, and whatever else comes up, is denied then. Rules that deny stay.</source>
+        <translation>Diese Sandbox hat diese Hosts benutzt. Nehmen Sie die Liste an, um sie darauf zu beschränken: Was nicht angehakt ist und alles Weitere wird dann abgelehnt. Regeln, die ablehnen, bleiben.</translation>
+    </message>
+    <message>
+        <source>Hosts that were used</source>
+        <translation>Benutzte Hosts</translation>
+    </message>
+    <message>
+        <source>Host</source>
+        <translation>Host</translation>
+    </message>
+    <message>
+        <source>Connections</source>
+        <translation>Verbindungen</translation>
+    </message>
+    <message>
+        <source>Last</source>
+        <translation>Zuletzt</translation>
+    </message>
+    <message>
+        <source>Lock to This List</source>
+        <translation>Auf diese Liste beschränken</translation>
     </message>
 </context>
 <context>

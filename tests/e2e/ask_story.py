@@ -6,7 +6,7 @@ from harness import wait_for
 from user_terminal import Shell
 
 HOSTS = ("known.example.com", "once.example.org", "no.example.org", "late.example.org", "gone.example.org", "typed.example.org",
-         "every.example.org", "a.shop.example.net", "b.shop.example.net")
+         "every.example.org", "ruled.example.org", "often.example.org", "a.shop.example.net", "b.shop.example.net")
 
 
 def story(t):
@@ -75,6 +75,37 @@ def story(t):
     cli("network", "answer", question("every.example.org")["id"], "allow", "--for", "always")
     t.check("always is a rule for all sandboxes", fetched(waiting, "every.example.org") and "every.example.org:443" in [
         rule["pattern"] for rule in t.call("policy.list")["rules"]], rules())
+
+    waiting = get("ruled.example.org")
+    question("ruled.example.org")
+    t.call("policy.add", sandbox="box", action="allow", pattern="ruled.example.org")
+    t.check("a rule made elsewhere ends a question, with what it says", fetched(waiting, "ruled.example.org") and not questions())
+    told = t.start_exec("box", ["cat", "/etc/coldframe/network.md"]).wait(30)
+    t.check("who works inside is told what a refusal means", told.status == 0 and b"blocked_by_coldframe" in told.output, told.output)
+    def verdict(host, *words):
+        return json.loads(cli("policy", "check", host, "--method", "GET", "--json", *words).stdout)["verdict"]
+
+    switched = cli("policy", "presets", "-s", "box", "--disable", "documentation")
+    t.check("a group of hosts is switched for one sandbox", switched.returncode == 0 and verdict("en.cppreference.com") == "allow" and
+            verdict("en.cppreference.com", "-s", "box") == "ask" and verdict("pypi.org", "-s", "box") == "allow", switched)
+    exported = cli("policy", "export", "-s", "box")
+    t.check("its policy is written as it can be read again", cli("policy", "import", "-s", "box", "/dev/null").returncode == 2 and
+            json.loads(exported.stdout)["presets"] == {"documentation": False}, exported)
+    listed = cli("policy", "tighten", "box", "--json")
+    t.check("what it used is an allow-list", "ruled.example.org:443" in [rule["pattern"] for rule in json.loads(listed.stdout)["rules"]], listed)
+
+    page = t.start_exec("box", ["curl", "-sS", "-m", "60", "-H", "Accept: text/html", "https://no.example.org/"]).wait(90).output
+    t.check("a browser that is refused gets a page with the rule", page.startswith(b"<!DOCTYPE html>") and b"deny no.example.org:443" in page, page)
+    for _ in range(3):
+        waiting = get("often.example.org")
+        cli("network", "answer", question("often.example.org")["id"], "allow", "--for", "session")
+        fetched(waiting, "often.example.org")
+        t.call("policy.remove", sandbox="box", pattern="often.example.org:443")
+    suggested = [one for one in json.loads(cli("policy", "suggest", "-s", "box", "--json").stdout)["suggestions"] if one["kind"] == "allow"]
+    t.check("what was allowed again and again is suggested, and nothing changed", [one["patterns"] for one in suggested] == [["often.example.org:443"]] and
+            t.call("policy.check", sandbox="box", host="often.example.org")["verdict"] == "ask", suggested)
+    accepted = cli("policy", "suggest", "--accept", suggested[0]["id"])
+    t.check("and allowed when it is accepted", accepted.returncode == 0 and t.call("policy.check", sandbox="box", host="often.example.org")["verdict"] == "allow", accepted)
 
     terminal = Shell("coldframe network ask", clean, "/")
     t.check("a terminal can be asked", wait_for(lambda: b"until you press Ctrl-C" in terminal.output, 20), terminal.output)

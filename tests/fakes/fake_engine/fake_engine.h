@@ -81,6 +81,8 @@ private:
     std::deque<json> m_connections;
     std::vector<json> m_globalRules;
     std::string m_globalMode = "balanced";
+    std::map<std::string, bool> m_switches; ///< presets
+    json m_suggestions = json::array();
     std::map<std::string, std::string> m_keys; ///< service → when stored; the bytes are only counted
     json m_settings;
     bool m_imageReady = true;

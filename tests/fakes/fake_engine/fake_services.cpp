@@ -7,6 +7,7 @@
 #include "base/random.h"
 
 #include <algorithm>
+#include <tuple>
 #include <asio/redirect_error.hpp>
 #include <asio/use_awaitable.hpp>
 #include <cctype>
@@ -57,6 +58,66 @@ Result<json> FakeEngine::policyCall(const std::string& method, const json& param
         return json{{"verdict", open ? "allow" : *mode == "locked" ? "deny" : "ask"}, {"rule", "mode " + *mode},
                     {"reason", "No rule names this host."}};
     }
+    if (method == "policy.suggest") {
+        return json{{"suggestions", m_suggestions}};
+    }
+    if (method == "policy.suggestion") {
+        for (std::size_t i = 0; i < m_suggestions.size(); ++i) {
+            if (m_suggestions[i]["id"] == params.at("id")) {
+                m_suggestions.erase(i);
+                return json::object();
+            }
+        }
+        return fail(ErrorCode::NotFound, "There is no such suggestion any more.");
+    }
+    if (method == "policy.presets") {
+        json groups = json::array();
+        const std::tuple<const char*, const char*, std::vector<std::string>> known[] = {
+            {"ai-services", "AI services", {"api.anthropic.com:443", "api.openai.com:443"}},
+            {"code-hosting", "Code hosting", {"github.com:443"}},
+            {"documentation", "Documentation", {"docs.python.org:443", "developer.mozilla.org:443", "docs.rs:443"}},
+            {"python", "Python packages", {"pypi.org:443"}}};
+        for (const auto& [name, title, hosts] : known) {
+            const auto own = m_switches.find(name);
+            groups.push_back({{"name", name}, {"title", title}, {"description", "A group of hosts."},
+                              {"on", own == m_switches.end() ? *mode == "balanced" : own->second},
+                              {"switched", own == m_switches.end() ? "" : "sandbox"}, {"method", ""}, {"patterns", hosts}});
+        }
+        return json{{"mode", *mode}, {"presets", groups}};
+    }
+    if (method == "policy.preset") {
+        if (params.at("on").is_null()) {
+            m_switches.erase(params.at("name").get<std::string>());
+        } else {
+            m_switches[params.at("name").get<std::string>()] = params.at("on").get<bool>();
+        }
+        m_server->broadcast(changed);
+        return json::object();
+    }
+    if (method == "policy.update") {
+        for (json& rule : *rules) {
+            if (rule["id"] == params.at("id")) {
+                rule["note"] = params.value("note", rule["note"].get<std::string>());
+                m_server->broadcast(changed);
+                return json::object();
+            }
+        }
+        return fail(ErrorCode::NotFound, "There is no such rule.");
+    }
+    if (method == "policy.tighten") {
+        json wanted = json::array();
+        json places = json::array();
+        for (const char* pattern : {"api.anthropic.com:443", "registry.npmjs.org:443"}) {
+            wanted.push_back({{"action", "allow"}, {"pattern", pattern}});
+            places.push_back({{"pattern", pattern}, {"count", 12}, {"lastSeen", "2026-11-21T10:00:00Z"}, {"hosts", 1}});
+        }
+        return json{{"document", {{"coldframePolicy", 1}, {"mode", "locked"}, {"rules", wanted}}}, {"places", places}};
+    }
+    if (method == "policy.import") {
+        *mode = params.at("document").at("mode").get<std::string>();
+        m_server->broadcast(changed);
+        return json{{"added", 0}, {"removed", 0}};
+    }
     if (method == "policy.mode") {
         const std::string wanted = params.at("mode");
         if (wanted != "open" && wanted != "balanced" && wanted != "locked") {
@@ -74,7 +135,8 @@ Result<json> FakeEngine::policyCall(const std::string& method, const json& param
         const char* scope = params.value("session", false) ? "session" : params.contains("sandbox") ? "sandbox" : "global";
         rules->push_back({{"id", randomHex(4)}, {"action", params.at("action")}, {"pattern", pattern},
                           {"method", params.value("method", "")}, {"path", params.value("path", "")}, {"scope", scope},
-                          {"origin", "user"}, {"note", params.value("note", "")}, {"expiry", nullptr}});
+                          {"origin", "user"}, {"note", params.value("note", "")},
+                          {"expiry", params.contains("expiresInSeconds") ? json("2026-12-01T12:00:00Z") : json()}});
         m_server->broadcast(changed);
         return rules->back();
     }
@@ -283,6 +345,10 @@ void FakeEngine::populate()
     add("7b2c00bb55667788", "shell-parser", "shell", "/home/user/projects/parser");
     add("9d3e00cc99aabbcc", "codex-docs", "codex", "/home/user/projects/docs");
     setState(kFirstSandbox, "running");
+    m_suggestions = json::parse(R"([
+        {"id":"0a1b2c3d","kind":"domain","sandbox":"","patterns":["example.net:443","*.example.net:443"],"ruleId":"","count":4,
+         "hosts":["a.example.net","b.example.net","c.example.net"]},
+        {"id":"4e5f6071","kind":"remove","sandbox":"9d3e00cc99aabbcc","patterns":["old.example.org:443"],"ruleId":"aa","count":0,"hosts":[]}])");
     Sandbox& paused = m_sandboxes["7b2c00bb55667788"];
     setState("7b2c00bb55667788", "running");
     const char* reason = "312 of 340 files were deleted in the sandbox; nothing was deleted on this computer.";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The real main window against the fake engine, driven by object names.
-#include "fake_engine_process.h"
+#include "window_test.h"
 
 #include "api/client.h"
 #include "ui/main_window.h"
@@ -46,79 +46,12 @@
 using namespace coldframe;
 using namespace coldframe::ui;
 
-namespace {
-const QString kWebshop = QStringLiteral("5e1f00aa11223344");
-const QString kParser = QStringLiteral("7b2c00bb55667788");
-const QString kDocs = QStringLiteral("9d3e00cc99aabbcc");
-} // namespace
-
-class TestMainWindow : public QObject
+class TestMainWindow : public WindowTest
 {
     Q_OBJECT
 
-private:
-    struct Scene
-    {
-        explicit Scene(const QStringList& options) : engine(options)
-        {
-            client.setSocketPath(engine.socket());
-            window.resize(1100, 700);
-            window.show();
-            client.connectToEngine();
-        }
-        FakeEngineProcess engine;
-        api::Client client;
-        MainWindow window{client};
-    };
-
-    void begin(const QStringList& options)
-    {
-        m_scene.reset();
-        m_scene = std::make_unique<Scene>(options);
-        QTRY_VERIFY(m_scene->window.model().isKnown());
-    }
-
-    template <typename T> T* child(const char* name) const
-    {
-        return m_scene->window.findChild<T*>(QString::fromLatin1(name));
-    }
-    /// On the page that is shown.
-    template <typename T> T* shownChild(const char* name) const
-    {
-        for (T* found : m_scene->window.findChildren<T*>(QString::fromLatin1(name))) {
-            if (found->isVisible()) {
-                return found;
-            }
-        }
-        return nullptr;
-    }
-    void click(const char* name)
-    {
-        QTRY_VERIFY2(shownChild<QPushButton>(name) && shownChild<QPushButton>(name)->isEnabled(), name);
-        QTest::mouseClick(shownChild<QPushButton>(name), Qt::LeftButton);
-    }
-    void answer(const char* button)
-    {
-        QTRY_VERIFY(shownChild<QMessageBox>("confirmBox"));
-        QTest::mouseClick(shownChild<QMessageBox>("confirmBox")->findChild<QPushButton*>(QString::fromLatin1(button)), Qt::LeftButton);
-        QTRY_VERIFY(!shownChild<QMessageBox>("confirmBox"));
-    }
-    SandboxPage* page(const QString& id)
-    {
-        m_scene->window.showSandbox(id);
-        return m_scene->window.page(id);
-    }
-    SandboxState state(const QString& id) const
-    {
-        const Sandbox* sandbox = m_scene->window.model().find(id);
-        return sandbox ? sandbox->state : SandboxState::Unknown;
-    }
-    QList<QJsonObject> requests(const char* method) const { return m_scene->engine.requests(QString::fromLatin1(method)); }
-
-    std::unique_ptr<Scene> m_scene;
-
 private slots:
-    void cleanup() { m_scene.reset(); }
+    void cleanup() { end(); }
 
     void listShowsSandboxesAndFollowsThem()
     {

@@ -140,6 +140,29 @@ private slots:
         presence.reset();
     }
 
+    void rulesMadeElsewhereEndIt()
+    {
+        Scene scene;
+        const auto presence = scene.questions.attend();
+        for (const char* host : {"yes.example.com", "no.example.com", "unknown.example.com"}) {
+            scene.ask(host);
+        }
+        scene.ask("yes.example.com", "other");
+        scene.questions.reconsider("box", [](const Question& question) -> std::optional<bool> {
+            return question.host.starts_with("unknown") ? std::nullopt : std::optional(question.host.starts_with("yes"));
+        });
+        std::vector<bool> replies = scene.replies;
+        std::sort(replies.begin(), replies.end());
+        QCOMPARE(replies, (std::vector<bool>{false, true}));
+        QCOMPARE(scene.questions.list().size(), std::size_t(2)); // the unknown one, and the other sandbox's
+        QCOMPARE(scene.events.back()["by"], json("rule"));
+        // A rule is no answer of somebody: what it denied is asked again as soon as it is gone.
+        const std::size_t told = scene.events.size();
+        scene.ask("no.example.com");
+        QCOMPARE(scene.events.size(), told + 1);
+        QCOMPARE(scene.events.back()["type"], json("ask"));
+    }
+
     void answersAreRead()
     {
         QVERIFY(answerFrom(answer("allow", "always", "domain"))->wholeDomain);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/file.h"
 #include "engine/settings.h"
 #include "engine/upstream.h"
 
+#include <QTemporaryDir>
 #include <QtTest>
 #include <map>
 
@@ -63,6 +65,35 @@ private slots:
         QVERIFY(isSettingKey("upstream-proxy") && !isSettingKey("anthropic"));
     }
 
+    void clientCertificatesAreCheckedAndTheirKeysHaveNames()
+    {
+        const QTemporaryDir folder;
+        const std::string good = folder.filePath(QStringLiteral("me.pem")).toStdString();
+        const std::string withKey = folder.filePath(QStringLiteral("both.pem")).toStdString();
+        const std::string pem = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
+        QVERIFY(writeFileAtomic(good, pem) && writeFileAtomic(withKey, pem + "-----BEGIN PRIVATE KEY-----\n"));
+        const auto settingsFor = [](const json& list) { return settingsFromJson(json{{"clientCertificates", list}}.dump(), Settings{}); };
+        const auto settings = settingsFor({{{"host", "API.example.com."}, {"certificateFile", good}}});
+        QVERIFY(settings.has_value());
+        QCOMPARE(settings->clientCertificates.at(0).host, std::string("api.example.com"));
+        QCOMPARE(settingsToJson(*settingsFromJson(settingsToJson(*settings), Settings{})), settingsToJson(*settings));
+        QVERIFY(checkClientCertificates(settings->clientCertificates).has_value());
+        QCOMPARE(readClientCertificates(settings->clientCertificates).at(0).at("certificatePem").get<std::string>(), pem);
+        // A file that is away is refused when it is set, but keeps nobody from the settings.
+        for (const std::string& bad : {withKey, std::string("/nowhere/me.pem")}) {
+            const auto read = settingsFor({{{"host", "api.example.com"}, {"certificateFile", bad}}});
+            QVERIFY(read.has_value());
+            QVERIFY(!checkClientCertificates(read->clientCertificates).has_value());
+        }
+        QVERIFY(!settingsFor({{{"host", "a.example"}, {"certificateFile", good}}, {{"host", "A.example"}, {"certificateFile", good}}}));
+        QVERIFY(!settingsFor({{{"host", "a.example"}, {"certificateFile", "me.pem"}}}));
+        QVERIFY(!settingsFor({{{"host", "not a host"}, {"certificateFile", good}}}));
+        QVERIFY(!settingsFor(json::object()));
+        QVERIFY(isSettingKey("client-certificate:api.example.com"));
+        for (const char* bad : {"client-certificate:", "client-certificate:API.example.com", "client-certificate:a/b", "client-certificate"}) {
+            QVERIFY2(!isSettingKey(bad), bad);
+        }
+    }
     void fixedProxiesAndScriptsBecomeRoutes()
     {
         FakeRunner runner;

@@ -193,6 +193,39 @@ private slots:
         }
     }
 
+    void clientCertificateGoesToItsHostAlone()
+    {
+        const Certificate users = makeCertificate({.name = "Users", .isCa = true});
+        const Certificate mine = makeCertificate({.name = "me", .issuer = &users, .alternativeNames = "", .extensions = {{"extendedKeyUsage", "clientAuth"}}});
+        Certificate asking = good();
+        asking.clientCaPem = users.certificatePem;
+        Certificate alsoAsking = makeCertificate({.name = "other.example.com", .issuer = &trustedCa()});
+        alsoAsking.clientCaPem = users.certificatePem;
+        Origin origin(asking);
+        Origin other(alsoAsking);
+        Harness harness(setupFor(policyJson("locked", {"api.example.com", "other.example.com"})));
+        harness.route("api.example.com:443", origin.port());
+        harness.route("other.example.com:443", other.port());
+        QCOMPARE(ask(harness).status, 502); // the control: without it the server refuses
+        harness.sendToEngineSide(nlohmann::json({{"type", "client-certificates"},
+                                                 {"certificates", {{{"host", "api.example.com"}, {"certificatePem", mine.certificatePem}}}}})
+                                     .dump()
+                                 + "\n");
+        QCOMPARE(ask(harness).status, 502); // not whole yet
+        harness.sendKey("client-certificate:api.example.com", users.keyPem);
+        QVERIFY(!harness.waitForMessage([](const nlohmann::json& message) { return message["type"] == "problem"; }).is_null());
+        QCOMPARE(ask(harness).status, 502); // a key that is not its own
+        harness.sendKey("client-certificate:api.example.com", mine.keyPem);
+        QTRY_COMPARE(ask(harness).status, 200);
+        auto elsewhere = harness.connect("other.example.com:443");
+        QVERIFY(elsewhere.wire->startTls("other.example.com", harness.caPem()));
+        QVERIFY(elsewhere.wire->write("GET / HTTP/1.1\r\nHost: other.example.com\r\n\r\n"));
+        QCOMPARE(elsewhere.wire->readReply().status, 502);
+        QVERIFY(other.heads().empty());
+        harness.sendKey("client-certificate:api.example.com", "");
+        QTRY_COMPARE(ask(harness).status, 502); // taken back
+    }
+
 private:
     static std::vector<Certificate> s_servers;
 };

@@ -111,6 +111,25 @@ private slots:
         QVERIFY(harness.dialled().empty()); // no look-up before the name is allowed
     }
 
+    void refusalIsAPageForBrowsersAndSaysWhatAllowsIt()
+    {
+        Harness harness(setupWith(policyJson("locked", {})));
+        auto wire = openTls(harness, "evil.example.com");
+        QVERIFY(wire != nullptr);
+        QVERIFY(wire->write("GET /<script>/ HTTP/1.1\r\nHost: evil.example.com\r\nAccept: text/html,application/xhtml+xml;q=0.9,*/*;q=0.8\r\n\r\n"));
+        const Wire::Reply page = wire->readReply();
+        QCOMPARE(page.status, 403);
+        QVERIFY(page.head.find("Content-Type: text/html; charset=utf-8\r\n") != std::string::npos);
+        QVERIFY(page.head.find("Content-Security-Policy: default-src 'none'") != std::string::npos);
+        QVERIFY(page.body.starts_with("<!DOCTYPE html>"));
+        QVERIFY(page.body.find("coldframe policy allow evil.example.com:443") != std::string::npos);
+        QVERIFY(page.body.find("mode locked") != std::string::npos);
+        QVERIFY(page.body.find("<script") == std::string::npos);
+        // The connection stays, and the next request on it is a tool's.
+        QVERIFY(wire->write(get("evil.example.com")));
+        QVERIFY(nlohmann::json::parse(wire->readReply().body)["hint"].get<std::string>().find("coldframe policy allow") != std::string::npos);
+    }
+
     // D.3 pitfall 1, on the wire: CONNECT, SNI and Host each in turn name somebody else.
     void pitfall_01_mismatchedNamesAreRefusedAndNothingIsDialled()
     {
