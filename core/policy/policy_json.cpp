@@ -139,7 +139,7 @@ Result<Rule> ruleFromJson(const Json& json)
     COLDFRAME_TRY(rule.note, text(json, "note", kMaxText));
     const auto expiry = json.find("expiry");
     if (expiry != json.end() && !expiry->is_null()) {
-        if (!expiry->is_number_unsigned() || expiry->get<std::uint64_t>() > std::uint64_t{kMaxExpiry}) {
+        if (!expiry->is_number_integer() || expiry->get<std::int64_t>() < 0 || expiry->get<std::int64_t>() > kMaxExpiry) {
             return badField("expiry", "must be milliseconds since 1970");
         }
         rule.expiry = UtcTime(std::chrono::milliseconds(expiry->get<std::int64_t>()));

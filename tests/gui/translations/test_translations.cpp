@@ -36,7 +36,21 @@ QList<Message> messagesOf(const QString& path)
             messages.append({xml.readElementText(), {}, true});
         } else if (xml.name() == QStringLiteral("translation") && !messages.isEmpty()) {
             messages.last().finished = !xml.attributes().hasAttribute(QStringLiteral("type"));
-            messages.last().translation = xml.readElementText(QXmlStreamReader::IncludeChildElements);
+            const Message source = messages.last();
+            // Where it depends on a number there is a form for each case: all are looked at like messages of their own.
+            bool isFirst = true;
+            while (!xml.atEnd() && xml.readNext() != QXmlStreamReader::EndElement) {
+                if (xml.isCharacters()) {
+                    messages.last().translation += xml.text();
+                } else if (xml.isStartElement()) {
+                    if (!isFirst) {
+                        messages.append(source);
+                    }
+                    isFirst = false;
+                    messages.last().translation = xml.readElementText();
+                }
+            }
+            messages.last().translation = messages.last().translation.trimmed().isEmpty() ? QString() : messages.last().translation;
         }
     }
     return xml.hasError() ? QList<Message>() : messages;
