@@ -21,6 +21,7 @@
 #include <QSplitter>
 #include <QTreeWidget>
 #include <QVBoxLayout>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace coldframe::ui {
@@ -76,6 +77,8 @@ QTreeWidget* list(QWidget* parent, const char* name, const QString& accessible, 
     made->setTextElideMode(Qt::ElideRight);
     return made;
 }
+
+constexpr int kRoomForWords = 420; ///< pixels of height, below which explanations would crush the lists
 
 QLabel* words(QWidget* parent, const char* name)
 {
@@ -183,6 +186,7 @@ QWidget* PolicyPage::makeRules()
     column->setContentsMargins(0, 0, 0, 0);
     m_rules = list(side, "policyRules", tr("Rules"), {tr("Host"), tr("Rule"), tr("Requests"), tr("From"), tr("Ends"), tr("Note")});
     m_rules->setEditTriggers(QAbstractItemView::NoEditTriggers);
+    m_rules->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff); // the last column takes what is left
     column->addWidget(m_rules, 1);
     m_noRules = words(side, "policyNoRules");
     m_noRules->setText(tr("No rules yet. What you allow or deny for this sandbox stands here."));
@@ -276,6 +280,7 @@ void PolicyPage::showEvent(QShowEvent* event)
 void PolicyPage::resizeEvent(QResizeEvent* event)
 {
     QWidget::resizeEvent(event);
+    m_modeText->setVisible(height() >= kRoomForWords); // else in the tool tip of what it explains
     fitColumns();
 }
 
@@ -325,6 +330,7 @@ void PolicyPage::showRules(const json& answer)
                         : index == 1 ? tr("The groups of hosts that are switched on are allowed. Unknown hosts wait for your answer while this "
                                           "window is open, else they are denied.")
                                      : tr("Only what a rule or a group switched on here allows may be reached."));
+    m_mode->setToolTip(m_modeText->text());
     m_rules->clear();
     int count = 0;
     for (const json& rule : listField(answer, "rules")) {
@@ -390,14 +396,19 @@ void PolicyPage::fitColumns()
         return;
     }
     const int width = m_rules->viewport()->width();
-    const bool isWide = width > 620;
+    const bool isWide = width > 480;
     m_rules->setColumnHidden(RequestColumn, !isWide);
     m_rules->setColumnHidden(EndColumn, width < 460);
-    m_rules->setColumnWidth(PatternColumn, width * (isWide ? 28 : 40) / 100);
-    m_rules->setColumnWidth(ActionColumn, fontMetrics().horizontalAdvance(tr("allow")) + 28);
-    m_rules->setColumnWidth(RequestColumn, width * 14 / 100);
-    m_rules->setColumnWidth(OriginColumn, width * 17 / 100);
-    m_rules->setColumnWidth(EndColumn, width * 16 / 100);
+    // Short words get what they need, host and note the rest; what is cut off is in its tool tip.
+    int left = width - width * 18 / 100;
+    for (const int column : {ActionColumn, OriginColumn, EndColumn, RequestColumn}) {
+        if (!m_rules->isColumnHidden(column)) {
+            m_rules->resizeColumnToContents(column);
+            m_rules->setColumnWidth(column, std::min(m_rules->columnWidth(column), width * 25 / 100));
+            left -= m_rules->columnWidth(column);
+        }
+    }
+    m_rules->setColumnWidth(PatternColumn, std::max(left, width * 28 / 100));
 }
 
 void PolicyPage::change(const char* method, json params, const QString& done)
