@@ -14,6 +14,7 @@
 #include <csignal>
 #include <cstdio>
 #include <fstream>
+#include <iterator>
 #include <mutex>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -103,8 +104,10 @@ std::optional<std::string> talk(const std::filesystem::path& path, const std::st
     return std::nullopt;
 }
 
+/// The daemon of this test's own runtime folder: others of the same user serve other tests.
 pid_t sessionDaemon()
 {
+    const std::string ours = '\0' + ("XDG_RUNTIME_DIR=" + qEnvironmentVariable("XDG_RUNTIME_DIR").toStdString()) + '\0';
     for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
         std::ifstream file(entry.path() / "comm");
         std::string name;
@@ -114,7 +117,12 @@ pid_t sessionDaemon()
             continue;
         }
         struct stat status{};
-        if (::stat(entry.path().c_str(), &status) == 0 && status.st_uid == ::getuid()) {
+        if (::stat(entry.path().c_str(), &status) != 0 || status.st_uid != ::getuid()) {
+            continue;
+        }
+        std::ifstream environment(entry.path() / "environ");
+        const std::string variables = '\0' + std::string(std::istreambuf_iterator<char>(environment), {});
+        if (variables.find(ours) != std::string::npos) {
             return static_cast<pid_t>(std::stol(entry.path().filename().string()));
         }
     }
