@@ -44,4 +44,19 @@ inline void appendPercentEscape(std::string& text, unsigned char byte)
     text += kDigits[byte & 15u];
 }
 
+/// A name or value of application/x-www-form-urlencoded: escapes, and + for a space. What is no whole escape stays.
+inline std::string formDecoded(std::string_view text)
+{
+    std::string result;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (const auto byte = percentEscapeAt(text, i)) {
+            result.push_back(static_cast<char>(*byte));
+            i += 2;
+        } else {
+            result.push_back(text[i] == '+' ? ' ' : text[i]);
+        }
+    }
+    return result;
+}
+
 } // namespace coldframe

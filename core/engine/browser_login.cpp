@@ -36,20 +36,6 @@ std::string challengeOf(const std::string& verifier)
     return agents::base64UrlEncode(digest);
 }
 
-std::string decoded(std::string_view text)
-{
-    std::string result;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (const auto byte = percentEscapeAt(text, i)) {
-            result.push_back(static_cast<char>(*byte));
-            i += 2;
-        } else {
-            result.push_back(text[i] == '+' ? ' ' : text[i]);
-        }
-    }
-    return result;
-}
-
 /// Of a name that stands twice the first counts.
 std::map<std::string, std::string> parametersOf(std::string_view query)
 {
@@ -58,7 +44,7 @@ std::map<std::string, std::string> parametersOf(std::string_view query)
         const std::size_t end = std::min(query.find('&'), query.size());
         const std::string_view member = query.substr(0, end);
         const std::size_t equals = std::min(member.find('='), member.size());
-        parameters.emplace(decoded(member.substr(0, equals)), decoded(member.substr(std::min(member.size(), equals + 1))));
+        parameters.emplace(formDecoded(member.substr(0, equals)), formDecoded(member.substr(std::min(member.size(), equals + 1))));
         query.remove_prefix(std::min(query.size(), end + 1));
     }
     return parameters;

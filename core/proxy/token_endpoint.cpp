@@ -14,20 +14,6 @@ using nlohmann::json;
 
 constexpr int kYearSeconds = 365 * 86400;
 
-std::string decoded(std::string_view text)
-{
-    std::string result;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (const auto byte = percentEscapeAt(text, i)) {
-            result.push_back(static_cast<char>(*byte));
-            i += 2;
-        } else {
-            result.push_back(text[i] == '+' ? ' ' : text[i]);
-        }
-    }
-    return result;
-}
-
 /// application/x-www-form-urlencoded; nothing when a name stands twice.
 std::optional<TokenAsk> fromForm(std::string_view body)
 {
@@ -38,8 +24,8 @@ std::optional<TokenAsk> fromForm(std::string_view body)
         const std::size_t end = std::min(body.find('&'), body.size());
         const std::string_view member = body.substr(0, end);
         const std::size_t equals = std::min(member.find('='), member.size());
-        std::string value = decoded(member.substr(std::min(member.size(), equals + 1)));
-        const std::string name = decoded(member.substr(0, equals));
+        std::string value = formDecoded(member.substr(std::min(member.size(), equals + 1)));
+        const std::string name = formDecoded(member.substr(0, equals));
         if (name == "grant_type") {
             ask.grantType = std::move(value);
             ++grants;

@@ -2,6 +2,7 @@
 #include "engine/key_ring.h"
 
 #include "base/file.h"
+#include "fake_keychain.h"
 
 #include <QTemporaryDir>
 #include <QtTest>
@@ -14,30 +15,6 @@ using namespace coldframe;
 using namespace coldframe::engine;
 
 namespace {
-
-/// A keychain with these entries.
-class FakeKeychain : public KeySource
-{
-public:
-    std::map<std::string, std::string> keys;
-    bool isLocked = false;
-
-    asio::awaitable<Result<std::vector<std::string>>> storedServices() override
-    {
-        std::vector<std::string> names;
-        for (const auto& [name, key] : keys) {
-            names.push_back(name);
-        }
-        co_return names;
-    }
-    asio::awaitable<Result<SecretBuffer>> key(std::string entry) override
-    {
-        if (isLocked) {
-            co_return fail(ErrorCode::Unavailable, "locked");
-        }
-        co_return keys.contains(entry) ? Result<SecretBuffer>(SecretBuffer(keys[entry])) : fail(ErrorCode::NotFound, "none");
-    }
-};
 
 struct World
 {

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "engine/catalog_adapter.h"
 #include "engine/key_ring.h"
+#include "fake_keychain.h"
 
 #include <QTemporaryDir>
 #include <QtTest>
@@ -21,43 +22,6 @@ namespace {
 
 constexpr std::int64_t kNow = 1800000000;
 const std::string kEntry = "claude-login";
-
-class FakeKeychain : public KeySource
-{
-public:
-    std::map<std::string, std::string> keys;
-    bool isLocked = false;
-    int writes = 0;
-
-    asio::awaitable<Result<std::vector<std::string>>> storedServices() override
-    {
-        std::vector<std::string> names;
-        for (const auto& [name, key] : keys) {
-            names.push_back(name);
-        }
-        co_return names;
-    }
-    asio::awaitable<Result<SecretBuffer>> key(std::string entry) override
-    {
-        if (isLocked) {
-            co_return fail(ErrorCode::Unavailable, "locked");
-        }
-        co_return keys.contains(entry) ? Result<SecretBuffer>(SecretBuffer(keys[entry])) : fail(ErrorCode::NotFound, "none");
-    }
-    asio::awaitable<Result<void>> store(std::string entry, SecretBuffer key)
-    {
-        if (isLocked) {
-            co_return fail(ErrorCode::Unavailable, "locked");
-        }
-        keys[entry] = key.view();
-        ++writes;
-        co_return Result<void>();
-    }
-    asio::awaitable<Result<void>> remove(std::string entry)
-    {
-        co_return keys.erase(entry) > 0 ? Result<void>() : fail(ErrorCode::NotFound, "none");
-    }
-};
 
 agents::LoginDefinition definition()
 {
