@@ -21,12 +21,13 @@ struct Color
     static Color rgb(std::uint8_t r, std::uint8_t g, std::uint8_t b) { return {Kind::Rgb, r, g, b}; }
 };
 
-enum class Underline : std::uint8_t { None, Single, Double, Curly };
+enum class Underline : std::uint8_t { None, Single, Double, Curly, Dotted, Dashed };
 
 struct Style
 {
     Color foreground;
     Color background;
+    Color underlineColor; ///< default: the foreground
     bool bold : 1 = false;
     bool dim : 1 = false;
     bool italic : 1 = false;
@@ -34,6 +35,8 @@ struct Style
     bool inverse : 1 = false;
     bool hidden : 1 = false;
     bool strike : 1 = false;
+    bool overline : 1 = false;
+    bool isProtected : 1 = false; ///< from selective erasing (DECSCA) or all (SPA)
     Underline underline = Underline::None;
     bool operator==(const Style&) const = default;
 };

@@ -53,6 +53,27 @@ const Line& Terminal::lineAt(std::size_t row) const
     return screen().line(static_cast<int>(std::min(below, last)));
 }
 
+void Terminal::readRow(std::size_t row, Row& out) const
+{
+    out.begin();
+    if (row >= totalRows()) {
+        out.end(false, RowMark::None);
+        return;
+    }
+    const Line& line = lineAt(row);
+    for (const Cell& cell : line.cells) {
+        const auto used = static_cast<std::size_t>(std::find(cell.text.begin(), cell.text.end(), U'\0') - cell.text.begin());
+        out.add(std::u32string_view(cell.text.data(), used), cell.width, cell.style, 0);
+    }
+    out.end(line.wrapped, RowMark::None);
+}
+
+std::uint64_t Terminal::rowStamp(int) const
+{
+    static std::uint64_t next = 0; // every row counts as changed, always
+    return ++next;
+}
+
 void Terminal::send(const std::string& bytes)
 {
     if (m_callbacks.reply) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "terminal/parser.h"
+#include "terminal/row.h"
 #include "terminal/screen.h"
 
 #include <array>
@@ -65,6 +66,19 @@ public:
     const Screen& primaryScreen() const { return m_primary; }
     /// See Parser::unfinishedBytes().
     std::size_t unfinishedBytes() const { return m_parser.unfinishedBytes(); }
+    int rows() const { return screen().rows(); }
+    int columns() const { return screen().columns(); }
+    Position cursor() const { return screen().cursor(); }
+    bool wrapPending() const { return screen().wrapPending(); }
+    std::size_t scrollbackRows() const { return m_scrollback.size(); }
+    std::size_t totalRows() const { return totalLines(); } ///< scrollback first, then the screen
+    /// How many rows were dropped from the front of the scrollback since the start: a row's index plus this never changes
+    /// while the terminal keeps its width.
+    std::uint64_t droppedRows() const { return m_scrollback.dropped(); }
+    void readRow(std::size_t row, Row& out) const; ///< 0 = the oldest of the scrollback; blank outside
+    void readScreenRow(int row, Row& out) const { readRow(scrollbackRows() + static_cast<std::size_t>(row), out); }
+    /// Another one whenever the row of the screen shows something else; it moves with the row. No two rows have the same.
+    std::uint64_t rowStamp(int screenRow) const;
     const Scrollback& scrollback() const { return m_scrollback; }
     const Modes& modes() const { return m_modes; }
     /// Colours the view uses, told to programs that ask (OSC 10, 11): 0xRRGGBB.
