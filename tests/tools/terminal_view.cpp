@@ -131,6 +131,8 @@ std::string TerminalView::style(int row, int column) const { return styleText(re
 
 std::string TerminalView::link(int row, int column) const { return std::string(readScreen(row).link(column)); }
 
+std::uint32_t TerminalView::linkId(int row, int column) const { return readScreen(row).linkId(column); }
+
 std::string TerminalView::mark(int row) const
 {
     static constexpr const char* kNames[] = {"none", "prompt", "command", "output"};

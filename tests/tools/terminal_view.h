@@ -50,6 +50,7 @@ public:
     /// underline=single fg=1 bg=#102030 ul=5", in this order.
     std::string style(int row, int column) const;
     std::string link(int row, int column) const;
+    std::uint32_t linkId(int row, int column) const; ///< see Row::linkId()
     std::string mark(int row) const; ///< none, prompt, command or output
     /// Of one of Modes' fields by its name: "on", "off", a number or a word; empty: there is no such field.
     std::string mode(const std::string& name) const;
