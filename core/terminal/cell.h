@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <vector>
 
 namespace coldframe::terminal {
 
@@ -36,24 +34,59 @@ struct Style
     bool hidden : 1 = false;
     bool strike : 1 = false;
     bool overline : 1 = false;
-    bool isProtected : 1 = false; ///< from selective erasing (DECSCA) or all (SPA)
+    bool isProtected : 1 = false; ///< from selective erasing (DECSCA) or from all (SPA)
     Underline underline = Underline::None;
     bool operator==(const Style&) const = default;
 };
 
-/// One column of the grid. A wide character fills two cells: width 2 and then width 0.
-struct Cell
+/// A Style as cells hold it. `extra` is a number in Extras: the colour of the underline and the link.
+struct Pen
 {
-    std::array<char32_t, 3> text{}; ///< the base character and at most two combining marks; 0 = none
-    Style style;
-    std::uint8_t width = 1; ///< 1, 2, or 0 for the right half of a wide character
-    bool operator==(const Cell&) const = default;
+    static constexpr std::uint16_t kBold = 1;
+    static constexpr std::uint16_t kDim = 2;
+    static constexpr std::uint16_t kItalic = 4;
+    static constexpr std::uint16_t kBlink = 8;
+    static constexpr std::uint16_t kInverse = 16;
+    static constexpr std::uint16_t kHidden = 32;
+    static constexpr std::uint16_t kStrike = 64;
+    static constexpr std::uint16_t kOverline = 128;
+    static constexpr std::uint16_t kProtected = 256;
+    static constexpr unsigned kUnderlineShift = 9; ///< three bits: Underline
+
+    Color foreground;
+    Color background;
+    std::uint16_t flags = 0;
+    std::uint16_t extra = 0;
+    bool operator==(const Pen&) const = default;
+
+    void set(std::uint16_t flag, bool on) { flags = static_cast<std::uint16_t>(on ? flags | flag : flags & ~flag); }
+    bool has(std::uint16_t flag) const { return (flags & flag) != 0; }
+    Underline underline() const { return static_cast<Underline>(flags >> kUnderlineShift); }
+    void setUnderline(Underline underline)
+    {
+        flags = static_cast<std::uint16_t>((flags & ((1u << kUnderlineShift) - 1u)) | (static_cast<unsigned>(underline) << kUnderlineShift));
+    }
+    Style style() const; ///< without the colour of the underline
 };
 
-struct Line
+/// One column of the grid. A wide character fills two cells: one of width 2 and then one of width 0.
+struct Cell
 {
-    std::vector<Cell> cells;
-    bool wrapped = false; ///< the line goes on in the next one without a newline
+    static constexpr std::uint32_t kCharacterMask = 0x1FFFFF;
+    static constexpr std::uint32_t kCluster = 0x200000; ///< the character is a number in Clusters
+    static constexpr unsigned kWidthShift = 22;
+    static constexpr std::uint32_t kNarrow = 1u << kWidthShift;
+    static constexpr std::uint32_t kWide = 2u << kWidthShift;
+
+    std::uint32_t packed = kNarrow; ///< 0 as character: blank
+    Pen pen;
+    bool operator==(const Cell&) const = default;
+
+    std::uint32_t character() const { return packed & kCharacterMask; }
+    bool isCluster() const { return (packed & kCluster) != 0; }
+    int width() const { return static_cast<int>(packed >> kWidthShift); }
+    bool isBlank() const { return character() == 0 && !isCluster(); }
 };
+static_assert(sizeof(Cell) == 16, "a row is cleared and copied often");
 
 } // namespace coldframe::terminal

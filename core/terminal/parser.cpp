@@ -6,9 +6,50 @@
 namespace coldframe::terminal {
 
 namespace {
+
 constexpr char32_t kReplacement = 0xFFFD;
-constexpr int kMaxValue = 65535;
+constexpr std::size_t kKeptString = 4096; ///< memory that is kept for the next string
+
+bool isPrintable(char c) { return static_cast<unsigned char>(c) - 0x20u < 0x5Fu; }
+
 } // namespace
+
+void Csi::clear()
+{
+    prefix = 0;
+    final = 0;
+    intermediates = {};
+    m_size = 0;
+    m_subs = 0;
+    m_isFull = false;
+}
+
+void Csi::digit(int d)
+{
+    if (m_isFull) {
+        return;
+    }
+    if (m_size == 0) {
+        m_values[m_size++] = -1;
+    }
+    int& value = m_values[m_size - 1];
+    value = std::min(kMaxValue, std::max(0, value) * 10 + d);
+}
+
+void Csi::separate(bool isSub)
+{
+    if (m_size == 0) {
+        m_values[m_size++] = -1;
+    }
+    if (m_size == kMaxValues) {
+        m_isFull = true;
+        return;
+    }
+    if (isSub) {
+        m_subs |= std::uint64_t{1} << m_size;
+    }
+    m_values[m_size++] = -1;
+}
 
 void Parser::reset()
 {
@@ -21,115 +62,93 @@ void Parser::reset()
 
 void Parser::feed(std::string_view bytes)
 {
-    for (const char c : bytes) {
-        byte(static_cast<unsigned char>(c));
-        m_unfinished = isBetween() ? 0 : m_unfinished + 1;
+    const char* at = bytes.data();
+    const char* const end = at + bytes.size();
+    const char* started = at; // of the sequence that is not finished
+    bool hasStarted = !isBetween();
+    while (at != end) {
+        if (isBetween()) {
+            at = ground(at, end, started);
+            hasStarted = !isBetween();
+            m_unfinished = 0;
+        } else if (m_tailBytes > 0) {
+            const auto c = static_cast<unsigned char>(*at);
+            if (c >= m_tailLowest && c <= m_tailHighest) {
+                ++at;
+                utf8Tail(c);
+            } else {
+                m_tailBytes = 0;
+                m_handler.print(kReplacement);
+            }
+        } else if (m_state == State::Osc || m_state == State::Dcs || m_state == State::IgnoreString) {
+            at = string(at, end);
+        } else {
+            sequenceByte(static_cast<unsigned char>(*at++));
+            if (m_tailBytes > 0) { // a character broke the sequence off
+                started = at - 1;
+                m_unfinished = 0;
+            }
+        }
     }
+    m_unfinished = isBetween() ? 0 : m_unfinished + static_cast<std::size_t>(end - (hasStarted ? started : end));
 }
 
-void Parser::byte(unsigned char c)
+/// Text and controls, up to and including what begins a sequence or is the beginning of a character; `started` is where that is.
+const char* Parser::ground(const char* at, const char* end, const char*& started)
 {
-    if (m_tailBytes > 0) {
-        if ((c & 0xC0u) == 0x80u) {
-            utf8Tail(c);
-            return;
+    while (at != end) {
+        const char* const first = at;
+        while (at != end && isPrintable(*at)) {
+            ++at;
         }
-        m_tailBytes = 0;
-        m_handler.print(kReplacement);
-    }
-    switch (m_state) {
-    case State::Osc:
-    case State::Dcs:
-    case State::IgnoreString:
-    case State::StringEscape: stringByte(c); return;
-    default: break;
-    }
-    // "Anywhere" transitions.
-    if (c == 0x1B) {
-        m_state = State::Escape;
-        m_intermediates.clear();
-        return;
-    }
-    if (c == 0x18 || c == 0x1A) {
-        m_state = State::Ground;
-        return;
-    }
-    if (m_state == State::Ground) {
-        ground(c);
-        return;
-    }
-    if (c < 0x20) {
-        if (m_state != State::DcsEntry) {
+        if (at != first) {
+            m_handler.printAscii({first, static_cast<std::size_t>(at - first)});
+            if (at == end) {
+                break;
+            }
+        }
+        started = at;
+        const auto c = static_cast<unsigned char>(*at++);
+        if (c == 0x1B) {
+            m_state = State::Escape;
+            m_intermediates.clear();
+            return at;
+        }
+        if (c < 0x20) {
             m_handler.execute(static_cast<char>(c));
-        }
-        return;
-    }
-    if (c == 0x7F) {
-        return;
-    }
-    if (c >= 0x80) {
-        // UTF-8 inside a sequence is not part of any: abandon it and print.
-        m_state = State::Ground;
-        ground(c);
-        return;
-    }
-    switch (m_state) {
-    case State::Escape:
-    case State::EscapeIntermediate:
-        if (c < 0x30) {
-            if (m_intermediates.size() < 2) {
-                m_intermediates += static_cast<char>(c);
+        } else if (c >= 0x80) {
+            startUtf8(c);
+            // Whole characters at once.
+            while (m_tailBytes > 0 && at != end && static_cast<unsigned char>(*at) >= m_tailLowest && static_cast<unsigned char>(*at) <= m_tailHighest) {
+                utf8Tail(static_cast<unsigned char>(*at++));
             }
-            m_state = State::EscapeIntermediate;
-            return;
-        }
-        if (m_state == State::Escape) {
-            switch (c) {
-            case '[':
-                startCsi();
-                m_state = State::CsiEntry;
-                return;
-            case ']':
-                m_string.clear();
-                m_stringTooLong = false;
-                m_state = State::Osc;
-                return;
-            case 'P':
-                startCsi();
-                m_state = State::DcsEntry;
-                return;
-            case 'X':
-            case '^':
-            case '_': m_state = State::IgnoreString; return;
-            default: break;
+            if (!isBetween()) {
+                return at;
             }
         }
-        m_state = State::Ground;
-        m_handler.escape(m_intermediates, static_cast<char>(c));
-        return;
-    default: csiByte(c); return;
     }
+    return at;
 }
 
-void Parser::ground(unsigned char c)
+/// Ill-formed input: each maximal subpart becomes one U+FFFD (Unicode, section 3.9, as the WHATWG's decoder has it).
+void Parser::startUtf8(unsigned char c)
 {
-    if (c < 0x20) {
-        m_handler.execute(static_cast<char>(c));
-    } else if (c < 0x7F) {
-        m_handler.print(c);
-    } else if (c >= 0xC2 && c <= 0xDF) {
+    m_tailLowest = 0x80;
+    m_tailHighest = 0xBF;
+    if (c >= 0xC2 && c <= 0xDF) {
         m_codepoint = c & 0x1Fu;
         m_tailBytes = 1;
-        m_minimum = 0x80;
     } else if (c >= 0xE0 && c <= 0xEF) {
         m_codepoint = c & 0x0Fu;
         m_tailBytes = 2;
-        m_minimum = 0x800;
+        m_tailLowest = c == 0xE0 ? 0xA0 : 0x80;
+        m_tailHighest = c == 0xED ? 0x9F : 0xBF;
     } else if (c >= 0xF0 && c <= 0xF4) {
         m_codepoint = c & 0x07u;
         m_tailBytes = 3;
-        m_minimum = 0x10000;
-    } else if (c != 0x7F) {
+        m_tailLowest = c == 0xF0 ? 0x90 : 0x80;
+        m_tailHighest = c == 0xF4 ? 0x8F : 0xBF;
+    } else {
         m_handler.print(kReplacement);
     }
 }
@@ -137,103 +156,25 @@ void Parser::ground(unsigned char c)
 void Parser::utf8Tail(unsigned char c)
 {
     m_codepoint = (m_codepoint << 6) | (c & 0x3Fu);
-    if (--m_tailBytes > 0) {
-        return;
+    m_tailLowest = 0x80;
+    m_tailHighest = 0xBF;
+    if (--m_tailBytes == 0) {
+        character(m_codepoint);
     }
-    const bool surrogate = m_codepoint >= 0xD800 && m_codepoint <= 0xDFFF;
-    if (m_codepoint < m_minimum || m_codepoint > 0x10FFFF || surrogate) {
-        m_handler.print(kReplacement);
-    } else if (m_codepoint >= 0xA0) {
-        m_handler.print(m_codepoint);
-    } // C1 controls (U+0080 to U+009F) are ignored: in UTF-8 nobody needs them.
 }
 
-void Parser::startCsi()
+void Parser::character(char32_t c)
 {
-    m_csi.prefix = 0;
-    m_csi.parameters.clear();
-    m_csi.intermediates.clear();
-    m_csi.final = 0;
-    m_inSubParameter = false;
+    if (c >= 0xA0) {
+        m_handler.print(c);
+        return;
+    }
+    m_intermediates.clear();
+    escapeByte(static_cast<unsigned char>(c - 0x40)); // C1: ESC and the byte 0x40 below (ECMA-48, section 5.3)
 }
 
-void Parser::parameterByte(unsigned char c)
-{
-    if (m_csi.parameters.empty()) {
-        m_csi.parameters.emplace_back();
-    }
-    const bool full = m_csi.parameters.size() > kMaxParameters;
-    Csi::Parameter& last = m_csi.parameters.back();
-    if (c == ';') {
-        m_inSubParameter = false;
-        if (!full) {
-            m_csi.parameters.emplace_back();
-        }
-    } else if (c == ':') {
-        m_inSubParameter = true;
-        if (last.subParameters.size() < 8) {
-            last.subParameters.push_back(-1);
-        }
-    } else {
-        int& target = m_inSubParameter && !last.subParameters.empty() ? last.subParameters.back() : last.value;
-        target = std::min(kMaxValue, std::max(0, target) * 10 + (c - '0'));
-    }
-}
-
-void Parser::csiByte(unsigned char c)
-{
-    const bool isDcs = m_state == State::DcsEntry;
-    if (c >= 0x40) {
-        const bool ignored = m_state == State::CsiIgnore;
-        m_csi.final = static_cast<char>(c);
-        if (m_csi.parameters.size() > kMaxParameters) {
-            m_csi.parameters.resize(kMaxParameters);
-        }
-        if (isDcs) {
-            m_string.clear();
-            m_stringTooLong = false;
-            m_state = State::Dcs;
-            return;
-        }
-        m_state = State::Ground;
-        if (!ignored) {
-            m_handler.csi(m_csi);
-        }
-        return;
-    }
-    if (m_state == State::CsiIgnore) {
-        return;
-    }
-    if (c >= 0x3C) { // private prefix: only as the first byte
-        if (m_csi.prefix != 0 || !m_csi.parameters.empty() || !m_csi.intermediates.empty()) {
-            m_state = isDcs ? State::IgnoreString : State::CsiIgnore;
-            return;
-        }
-        m_csi.prefix = static_cast<char>(c);
-        return;
-    }
-    if (c >= 0x30) {
-        if (!m_csi.intermediates.empty()) {
-            m_state = isDcs ? State::IgnoreString : State::CsiIgnore;
-            return;
-        }
-        parameterByte(c);
-        if (!isDcs) {
-            m_state = State::CsiParameter;
-        }
-        return;
-    }
-    if (m_csi.intermediates.size() >= 2) {
-        m_state = isDcs ? State::IgnoreString : State::CsiIgnore;
-        return;
-    }
-    m_csi.intermediates += static_cast<char>(c);
-    if (!isDcs) {
-        m_state = State::CsiIntermediate;
-    }
-}
-
-void Parser::stringByte(unsigned char c)
+/// Inside an escape sequence, not inside a string.
+void Parser::sequenceByte(unsigned char c)
 {
     if (m_state == State::StringEscape) {
         if (c == '\\') {
@@ -244,46 +185,163 @@ void Parser::stringByte(unsigned char c)
         m_string.clear();
         m_intermediates.clear();
         m_state = State::Escape;
-        byte(c);
-        return;
     }
+    // "Anywhere" transitions.
     if (c == 0x1B) {
-        m_stringState = m_state;
-        m_state = State::StringEscape;
-        return;
-    }
-    if (c == 0x18 || c == 0x1A) {
-        m_string.clear();
+        m_state = State::Escape;
+        m_intermediates.clear();
+    } else if (c == 0x18 || c == 0x1A) {
         m_state = State::Ground;
+    } else if (c < 0x20) {
+        if (!isDcs()) {
+            m_handler.execute(static_cast<char>(c));
+        }
+    } else if (c >= 0x80) {
+        // UTF-8 is not part of any sequence: abandon it and print.
+        m_state = State::Ground;
+        startUtf8(c);
+    } else if (c == 0x7F) {
         return;
+    } else if (m_state == State::Escape || m_state == State::EscapeIntermediate) {
+        if (c >= 0x30) {
+            escapeByte(c);
+        } else {
+            if (m_intermediates.size() < 2) {
+                m_intermediates += static_cast<char>(c);
+            }
+            m_state = State::EscapeIntermediate;
+        }
+    } else {
+        csiByte(c);
     }
-    if (c == 0x07 && m_state == State::Osc) {
-        m_stringState = m_state;
-        endString();
-        return;
-    }
-    if (m_state == State::IgnoreString || c < 0x20) {
-        return;
-    }
-    if (m_string.size() >= kMaxString) {
-        m_stringTooLong = true;
-        return;
-    }
-    m_string += static_cast<char>(c);
 }
 
-void Parser::endString()
+void Parser::escapeByte(unsigned char c)
+{
+    if (m_intermediates.empty()) {
+        switch (c) {
+        case '[':
+            m_csi.clear();
+            m_state = State::CsiEntry;
+            return;
+        case 'P':
+            m_csi.clear();
+            m_state = State::DcsEntry;
+            return;
+        case ']': startString(State::Osc); return;
+        case 'X':
+        case '^':
+        case '_': startString(State::IgnoreString); return;
+        default: break;
+        }
+    }
+    m_state = State::Ground;
+    m_handler.escape(m_intermediates, static_cast<char>(c));
+}
+
+void Parser::csiByte(unsigned char c)
+{
+    if (c >= 0x40) {
+        m_csi.final = static_cast<char>(c);
+        if (isDcs()) {
+            startString(State::Dcs);
+            return;
+        }
+        const bool ignored = m_state == State::CsiIgnore;
+        m_state = State::Ground;
+        if (!ignored) {
+            m_handler.csi(m_csi);
+        }
+        return;
+    }
+    if (m_state == State::CsiIgnore) {
+        return;
+    }
+    const bool hadIntermediate = m_state == State::CsiIntermediate || m_state == State::DcsIntermediate;
+    const bool isWrong = (c >= 0x3C && (m_csi.prefix != 0 || m_csi.size() != 0)) || (c >= 0x30 && hadIntermediate) ||
+                         (c < 0x30 && m_csi.intermediates[1] != 0);
+    if (isWrong) {
+        if (isDcs()) {
+            startString(State::IgnoreString);
+        } else {
+            m_state = State::CsiIgnore;
+        }
+    } else if (c >= 0x3C) { // private prefix: only as the first byte
+        m_csi.prefix = static_cast<char>(c);
+    } else if (c >= 0x30) {
+        if (c >= 0x3A) {
+            m_csi.separate(c == ':');
+        } else {
+            m_csi.digit(c - '0');
+        }
+        m_state = isDcs() ? State::DcsEntry : State::CsiParameter;
+    } else {
+        m_csi.intermediates[m_csi.intermediates[0] == 0 ? 0 : 1] = static_cast<char>(c);
+        m_state = isDcs() ? State::DcsIntermediate : State::CsiIntermediate;
+    }
+}
+
+void Parser::startString(State state)
+{
+    m_string.clear();
+    m_stringTooLong = false;
+    m_stringHasC2 = false;
+    m_state = state;
+    m_stringState = state;
+}
+
+const char* Parser::string(const char* at, const char* end)
+{
+    while (at != end) {
+        const auto c = static_cast<unsigned char>(*at++);
+        if (c == 0x1B) {
+            m_state = State::StringEscape;
+            return at;
+        }
+        if (c == 0x18 || c == 0x1A) {
+            m_string.clear();
+            m_state = State::Ground;
+            return at;
+        }
+        if (c == 0x07 && m_state == State::Osc) {
+            endString(true);
+            return at;
+        }
+        if (c == 0x9C && m_stringHasC2) { // ST as one control
+            if (!m_string.empty()) {
+                m_string.pop_back();
+            }
+            endString();
+            return at;
+        }
+        // 0xC2 begins a character only where no other one goes on.
+        m_stringHasC2 = c == 0xC2;
+        if (m_state == State::IgnoreString || c < 0x20) {
+            continue;
+        }
+        if (m_string.size() >= kMaxString) {
+            m_stringTooLong = true;
+            continue;
+        }
+        m_string += static_cast<char>(c);
+    }
+    return at;
+}
+
+void Parser::endString(bool byBell)
 {
     m_state = State::Ground;
     if (!m_stringTooLong) {
         if (m_stringState == State::Osc) {
-            m_handler.osc(m_string);
+            m_handler.osc(m_string, byBell);
         } else if (m_stringState == State::Dcs) {
             m_handler.dcs(m_csi, m_string);
         }
     }
     m_string.clear();
-    m_string.shrink_to_fit();
+    if (m_string.capacity() > kKeptString) {
+        m_string.shrink_to_fit();
+    }
 }
 
 } // namespace coldframe::terminal

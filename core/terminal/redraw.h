@@ -19,7 +19,8 @@ struct RedrawOptions
 
 /// What makes another terminal of the same size show what this one shows, and behave as it does: lines, cursor, colours, modes.
 /// It holds no questions, no bell, no clipboard and no notification, so that nothing happens a second time. The caller sends the
-/// last `terminal.unfinishedBytes()` bytes of the program's output after it. Not carried over: tab stops, the saved cursor.
+/// last `terminal.unfinishedBytes()` bytes of the program's output after it. Not carried over: what was saved of
+/// modes and titles, and changed colours.
 std::string redraw(const Terminal& terminal, const RedrawOptions& options);
 
 struct ViewOptions

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+// Printing and the cursor. Editing is in screen_edit.cpp, rectangles in screen_rectangles.cpp, sizes in reflow.cpp.
 #include "terminal/screen.h"
 
-#include "terminal/width.h"
+#include "terminal/graphemes.h"
+#include "terminal/row_filling.h"
 
 #include <algorithm>
 #include <utility>
@@ -10,459 +12,534 @@ namespace coldframe::terminal {
 
 namespace {
 
-constexpr int kMaxRows = 1000;
-constexpr int kMaxColumns = 1000;
+/// DEC special graphics (VT100 line drawing) for 0x5f to 0x7e.
+constexpr std::array<char32_t, 32> kSpecialGraphics = {
+    0x0020, 0x25C6, 0x2592, 0x2409, 0x240C, 0x240D, 0x240A, 0x00B0, 0x00B1, 0x2424, 0x240B, 0x2518,
+    0x2510, 0x250C, 0x2514, 0x253C, 0x23BA, 0x23BB, 0x2500, 0x23BC, 0x23BD, 0x251C, 0x2524,
+    0x2534, 0x252C, 0x2502, 0x2264, 0x2265, 0x03C0, 0x2260, 0x00A3, 0x00B7};
 
-std::size_t index(int value) { return static_cast<std::size_t>(value); }
+constexpr char32_t kFirstJoining = 0x300; ///< no character below joins another or is wide
+constexpr std::size_t kRefusalsBetweenCollections = 4096;
 
 } // namespace
 
-void Scrollback::push(Line line)
+Screen::Screen(int rows, int columns, ScrollbackLimits limits)
+    : m_main(std::clamp(rows, 1, Grid::kMaxRows), std::clamp(columns, 2, Grid::kMaxColumns), m_stamps),
+      m_alternate(m_main.rows(), m_main.columns(), m_stamps), m_scrollback(m_main.columns(), limits)
 {
-    m_cells += line.cells.size();
-    m_lines.push_back(std::move(line));
-    while (m_lines.size() > m_limits.lines || m_cells > m_limits.cells) {
-        m_cells -= m_lines.front().cells.size();
-        m_lines.pop_front();
-        ++m_dropped;
-    }
-}
-
-bool Scrollback::popNewest(Line& line)
-{
-    if (m_lines.empty()) {
-        return false;
-    }
-    line = std::move(m_lines.back());
-    m_lines.pop_back();
-    m_cells -= line.cells.size();
-    return true;
-}
-
-void Scrollback::clear()
-{
-    m_dropped += m_lines.size();
-    m_lines.clear();
-    m_cells = 0;
-}
-
-Screen::Screen(int rows, int columns, Scrollback* scrollback)
-    : m_rows(std::clamp(rows, 1, kMaxRows)), m_columns(std::clamp(columns, 2, kMaxColumns)),
-      m_scrollback(scrollback)
-{
-    reset();
-}
-
-void Screen::reset()
-{
-    style = Style{};
-    originMode = false;
-    graphics[0] = graphics[1] = false;
-    activeCharset = 0;
-    m_cursor = {};
-    m_wrapPending = false;
-    m_top = 0;
-    m_bottom = m_rows - 1;
-    m_saved = Saved{};
-    m_lines.assign(index(m_rows), blankLine());
-    m_tabStops.assign(index(kMaxColumns), false);
-    for (int column = 8; column < kMaxColumns; column += 8) {
-        m_tabStops[index(column)] = true;
-    }
+    resetTabStops();
+    resetMargins();
 }
 
 Cell Screen::blankCell() const
 {
-    // Erased cells take the background colour only (BCE), as xterm does.
-    Cell cell;
-    cell.style.background = style.background;
-    return cell;
+    Cell blank;
+    blank.pen.background = pen.background;
+    return blank;
 }
 
-Line Screen::blankLine() const { return Line{std::vector<Cell>(index(m_columns), blankCell()), false}; }
-
-void Screen::clampCursor()
+void Screen::readGridRow(const Grid& grid, int row, Row& out) const
 {
-    m_cursor.row = std::clamp(m_cursor.row, 0, m_rows - 1);
-    m_cursor.column = std::clamp(m_cursor.column, 0, m_columns - 1);
-    m_wrapPending = false;
+    out.begin();
+    const RowState& state = grid.state(row);
+    addCells(out, grid.cells(row), state.used, m_extras, m_clusters);
+    while (out.columns() < grid.columns()) {
+        addCell(out, {}, 1, state.blank.pen, m_extras);
+    }
+    out.end(state.wrapped, state.mark);
 }
 
-void Screen::resize(int rows, int columns)
+void Screen::printAscii(std::string_view text)
 {
-    rows = std::clamp(rows, 1, kMaxRows);
-    columns = std::clamp(columns, 2, kMaxColumns);
-    if (rows == m_rows && columns == m_columns) {
+    if (charsets.single != 0 || charsets.sets[charsets.left] != Charset::Ascii) {
+        for (const char c : text) {
+            print(static_cast<unsigned char>(c));
+        }
         return;
     }
-    if (columns != m_columns) {
-        m_columns = columns;
-        for (Line& line : m_lines) {
-            line.cells.resize(index(columns));
-            // A wide character cut in half at the new edge is blanked.
-            if (line.cells.back().width == 2) {
-                line.cells.back() = Cell{};
+    while (!text.empty()) {
+        if (m_wrapPending) {
+            if (modes.autoWrap) {
+                wrap();
+            }
+            m_wrapPending = false;
+        }
+        const int row = m_cursor.row;
+        const int column = m_cursor.column;
+        const int last = rightLimit();
+        const auto count = std::min<std::size_t>(text.size(), static_cast<std::size_t>(last - column + 1));
+        if (modes.insert) {
+            shiftRight(row, column, static_cast<int>(count));
+        }
+        Cell* cells = m_grid->open(row, column, column + static_cast<int>(count));
+        Cell cell;
+        cell.pen = pen;
+        for (std::size_t i = 0; i < count; ++i) {
+            cell.packed = static_cast<unsigned char>(text[i]) | Cell::kNarrow;
+            cells[i] = cell;
+        }
+        m_lastPrinted = static_cast<unsigned char>(text[count - 1]);
+        text.remove_prefix(count);
+        m_cursor.column += static_cast<int>(count);
+        if (m_cursor.column > last) {
+            m_cursor.column = last;
+            m_wrapPending = true;
+            if (!modes.autoWrap && text.size() > 1) {
+                text.remove_prefix(text.size() - 1); // each would replace the one before
             }
         }
     }
-    // Shrinking: rows below the cursor go first, then the top goes to the scrollback. Growing takes them back.
-    while (static_cast<int>(m_lines.size()) > rows) {
-        if (m_cursor.row < static_cast<int>(m_lines.size()) - 1) {
-            m_lines.pop_back();
-            continue;
-        }
-        if (m_scrollback) {
-            m_scrollback->push(std::move(m_lines.front()));
-        }
-        m_lines.erase(m_lines.begin());
-        --m_cursor.row;
-    }
-    m_rows = rows;
-    while (static_cast<int>(m_lines.size()) < rows) {
-        Line older;
-        if (m_scrollback && m_scrollback->popNewest(older)) {
-            older.cells.resize(index(columns));
-            if (older.cells.back().width == 2) {
-                older.cells.back() = Cell{};
-            }
-            m_lines.insert(m_lines.begin(), std::move(older));
-            ++m_cursor.row;
-        } else {
-            m_lines.push_back(blankLine());
-        }
-    }
-    m_top = 0;
-    m_bottom = m_rows - 1;
-    clampCursor();
-    m_saved.cursor.row = std::clamp(m_saved.cursor.row, 0, m_rows - 1);
-    m_saved.cursor.column = std::clamp(m_saved.cursor.column, 0, m_columns - 1);
+    m_lastPut = {m_cursor.row, m_wrapPending ? m_cursor.column : m_cursor.column - 1};
+    m_lastStamp = m_grid->state(m_cursor.row).stamp;
 }
 
-void Screen::breakWide(int row, int column)
+char32_t Screen::translated(char32_t character)
 {
-    std::vector<Cell>& cells = m_lines[index(row)].cells;
-    if (column < 0 || column >= m_columns) {
-        return;
+    const Charset set = charsets.sets[charsets.single != 0 ? charsets.single : charsets.left];
+    charsets.single = 0;
+    if (set == Charset::Graphics && character >= 0x5F && character <= 0x7E) {
+        return kSpecialGraphics[character - 0x5F];
     }
-    if (cells[index(column)].width == 0 && column > 0) {
-        cells[index(column - 1)].text = {};
-        cells[index(column - 1)].width = 1;
-        cells[index(column)].width = 1;
-    } else if (cells[index(column)].width == 2 && column + 1 < m_columns) {
-        cells[index(column + 1)].text = {};
-        cells[index(column + 1)].width = 1;
-        cells[index(column)].width = 1;
-        cells[index(column)].text = {};
-    }
+    return set == Charset::British && character == U'#' ? U'\u00A3' : character;
 }
 
-void Screen::combine(char32_t mark)
+void Screen::print(char32_t character)
 {
-    int column = m_wrapPending ? m_cursor.column : m_cursor.column - 1;
-    std::vector<Cell>& cells = current().cells;
-    if (column > 0 && cells[index(column)].width == 0) {
-        --column;
+    if (character < 0x7F) {
+        character = translated(character);
     }
-    if (column < 0) {
-        return;
-    }
-    Cell& cell = cells[index(column)];
-    if (cell.text[0] == 0) {
-        return;
-    }
-    for (std::size_t i = 1; i < cell.text.size(); ++i) {
-        if (cell.text[i] == 0) {
-            cell.text[i] = mark;
+    int width = 1;
+    if (character >= kFirstJoining) {
+        const CharacterTraits traits = traitsOf(character);
+        const Join join = traits.join();
+        if (join == Join::Ignored) {
             return;
         }
+        const bool isMark = join == Join::Extend || join == Join::Zwj;
+        if (isMark || (modes.graphemes && join != Join::Other)) {
+            if (tryJoin(character, isMark || join == Join::Spacing)) {
+                return;
+            }
+            if (traits.width() == 0) {
+                return; // a mark with nothing to sit on
+            }
+        }
+        width = traits.width();
+    }
+    m_lastPrinted = character;
+    put(static_cast<std::uint32_t>(character), width);
+}
+
+void Screen::put(std::uint32_t character, int width)
+{
+    if (m_wrapPending) {
+        if (modes.autoWrap) {
+            wrap();
+        }
+        m_wrapPending = false;
+    }
+    if (width == 2 && m_cursor.column == rightLimit()) {
+        if (!modes.autoWrap) {
+            return; // no place for it
+        }
+        const int before = m_cursor.column;
+        m_grid->erase(m_cursor.row, before, before + 1, blankCell());
+        m_grid->state(m_cursor.row).isPadded = before == columns() - 1;
+        wrap();
+        if (m_cursor.column == rightLimit()) {
+            return; // margins of one column
+        }
+    }
+    const int row = m_cursor.row;
+    const int column = m_cursor.column;
+    const int last = rightLimit();
+    if (modes.insert) {
+        shiftRight(row, column, width);
+    }
+    Cell* cells = m_grid->open(row, column, column + width);
+    cells[0].packed = character | (static_cast<std::uint32_t>(width) << Cell::kWidthShift);
+    cells[0].pen = pen;
+    if (width == 2) {
+        cells[1].packed = 0;
+        cells[1].pen = pen;
+        m_grid->state(row).hasWide = true;
+    }
+    m_lastPut = {row, column};
+    m_lastStamp = m_grid->state(row).stamp;
+    m_cursor.column += width;
+    if (m_cursor.column > last) {
+        m_cursor.column = last;
+        m_wrapPending = true;
     }
 }
 
-void Screen::put(char32_t character, bool autoWrap, bool insertMode)
+/// Adds the character to the cluster in the cell before the cursor. A mark belongs to whatever is there; the other kinds only to
+/// what was printed just before.
+bool Screen::tryJoin(char32_t character, bool onlyMark)
 {
-    const int width = characterWidth(character);
-    if (width == 0) {
-        combine(character);
-        return;
+    const int row = m_cursor.row;
+    int column = m_wrapPending ? m_cursor.column : m_cursor.column - 1;
+    if (column < 0) {
+        return false;
     }
-    const bool doesNotFit = width == 2 && m_cursor.column == m_columns - 1;
-    if ((m_wrapPending || doesNotFit) && autoWrap) {
-        current().wrapped = true;
-        m_cursor.column = 0;
-        m_wrapPending = false;
-        lineFeed();
-    } else if (doesNotFit) {
-        return;
+    if (m_grid->at(row, column).width() == 0 && column > 0) {
+        --column;
     }
-    if (insertMode) {
-        insertCharacters(width);
+    if (!onlyMark && !(m_lastPut == Position{row, column} && m_lastStamp == m_grid->state(row).stamp)) {
+        return false;
     }
-    breakWide(m_cursor.row, m_cursor.column);
-    if (width == 2) {
-        breakWide(m_cursor.row, m_cursor.column + 1);
-    }
-    std::vector<Cell>& cells = current().cells;
-    Cell& cell = cells[index(m_cursor.column)];
-    cell.text = {character, 0, 0};
-    cell.style = style;
-    cell.width = static_cast<std::uint8_t>(width);
-    if (width == 2) {
-        Cell& right = cells[index(m_cursor.column + 1)];
-        right.text = {};
-        right.style = style;
-        right.width = 0;
-    }
-    if (m_cursor.column + width >= m_columns) {
-        m_cursor.column = m_columns - 1;
-        m_wrapPending = true;
+    const Cell before = m_grid->at(row, column);
+    std::u32string cluster;
+    if (before.isCluster()) {
+        cluster = m_clusters.at(before.character());
     } else {
-        m_cursor.column += width;
-        m_wrapPending = false;
+        cluster.assign(1, before.character() == 0 ? U' ' : static_cast<char32_t>(before.character()));
+    }
+    if (!joins(cluster, character)) {
+        return false;
+    }
+    if (cluster.size() >= Clusters::kMaxCodePoints) {
+        return true;
+    }
+    cluster += character;
+    if (m_clusters.isFull()) {
+        collectClusters();
+    }
+    const std::uint32_t number = m_clusters.add(cluster);
+    if (number == Clusters::kNone) {
+        return true;
+    }
+    int width = before.width();
+    const int last = rightLimit();
+    if (modes.graphemes && width == 1 && clusterWidth(cluster) == 2 && (column < last || modes.autoWrap)) {
+        if (column == last) { // it does not fit any more
+            m_grid->erase(row, column, column + 1, blankCell());
+            m_grid->state(row).isPadded = column == columns() - 1;
+            m_wrapPending = false;
+            wrap();
+            if (m_cursor.column == rightLimit()) {
+                return true;
+            }
+            const Pen present = std::exchange(pen, before.pen);
+            put(number | Cell::kCluster, 2);
+            pen = present;
+            return true;
+        }
+        width = 2;
+    }
+    Cell* cells = m_grid->open(row, column, column + width);
+    cells[0].packed = number | Cell::kCluster | (static_cast<std::uint32_t>(width) << Cell::kWidthShift);
+    cells[0].pen = before.pen;
+    if (width == 2) {
+        cells[1].packed = 0;
+        cells[1].pen = before.pen;
+        m_grid->state(row).hasWide = true;
+    }
+    if (width != before.width()) {
+        m_cursor.column = column + 2;
+        if (m_cursor.column > last) {
+            m_cursor.column = last;
+            m_wrapPending = true;
+        }
+    }
+    m_lastPut = {row, column};
+    m_lastStamp = m_grid->state(row).stamp;
+    return true;
+}
+
+void Screen::repeat(int count)
+{
+    // No more than a screenful can be seen.
+    for (int i = std::min(count, rows() * columns()); m_lastPrinted != 0 && i > 0; --i) {
+        print(m_lastPrinted);
+    }
+}
+
+void Screen::wrap()
+{
+    if (m_left == 0 && m_right == columns() - 1) {
+        m_grid->state(m_cursor.row).wrapped = true;
+    }
+    m_cursor.column = m_left;
+    index();
+}
+
+void Screen::index()
+{
+    if (m_cursor.row == m_bottom) {
+        if (m_cursor.column >= m_left && m_cursor.column <= m_right) {
+            regionUp(m_top, m_bottom, 1);
+        }
+    } else if (m_cursor.row < rows() - 1) {
+        ++m_cursor.row;
+    }
+}
+
+void Screen::lineFeed()
+{
+    m_wrapPending = false;
+    index();
+}
+
+void Screen::reverseLineFeed()
+{
+    m_wrapPending = false;
+    if (m_cursor.row == m_top) {
+        if (m_cursor.column >= m_left && m_cursor.column <= m_right) {
+            regionDown(m_top, m_bottom, 1);
+        }
+    } else if (m_cursor.row > 0) {
+        --m_cursor.row;
+    }
+}
+
+void Screen::carriageReturn()
+{
+    m_wrapPending = false;
+    m_cursor.column = m_cursor.column >= m_left || modes.origin ? m_left : 0;
+}
+
+void Screen::backspace()
+{
+    if (m_wrapPending && modes.reverseWrap && modes.autoWrap) {
+        m_wrapPending = false; // the cursor was past the last column
+        return;
+    }
+    m_wrapPending = false;
+    const int limit = m_cursor.column >= m_left ? m_left : 0;
+    if (m_cursor.column > limit) {
+        --m_cursor.column;
+    } else if (modes.reverseWrap && modes.autoWrap && m_cursor.row > 0 && m_cursor.row != m_top && m_grid->state(m_cursor.row - 1).wrapped) {
+        --m_cursor.row;
+        m_cursor.column = m_right;
     }
 }
 
 void Screen::moveTo(int row, int column)
 {
-    if (originMode) {
-        m_cursor.row = std::clamp(row + m_top, m_top, m_bottom);
-    } else {
-        m_cursor.row = row;
-    }
-    m_cursor.column = column;
-    clampCursor();
+    moveToRow(row);
+    moveToColumn(column);
 }
 
-void Screen::moveBy(int rows, int columns)
+void Screen::moveToRow(int row)
 {
-    const int upper = m_cursor.row >= m_top ? m_top : 0;
-    const int lower = m_cursor.row <= m_bottom ? m_bottom : m_rows - 1;
-    m_cursor.row = std::clamp(m_cursor.row + rows, upper, lower);
-    m_cursor.column += columns;
-    clampCursor();
-}
-
-void Screen::carriageReturn()
-{
-    m_cursor.column = 0;
     m_wrapPending = false;
+    m_cursor.row = modes.origin ? std::clamp(row, 0, m_bottom - m_top) + m_top : std::clamp(row, 0, rows() - 1);
 }
 
-void Screen::lineFeed()
+void Screen::moveToColumn(int column)
 {
-    if (m_cursor.row == m_bottom) {
-        scrollRegionUp(m_top, m_bottom, 1, true);
-    } else if (m_cursor.row < m_rows - 1) {
-        ++m_cursor.row;
-    }
     m_wrapPending = false;
+    m_cursor.column = modes.origin ? std::clamp(column, 0, m_right - m_left) + m_left : std::clamp(column, 0, columns() - 1);
 }
 
-void Screen::reverseLineFeed()
+void Screen::moveUp(int count)
 {
-    if (m_cursor.row == m_top) {
-        scrollRegionDown(m_top, m_bottom, 1);
-    } else if (m_cursor.row > 0) {
-        --m_cursor.row;
-    }
     m_wrapPending = false;
+    const int limit = m_cursor.row >= m_top ? m_top : 0;
+    m_cursor.row = std::max(limit, m_cursor.row - std::min(count, rows()));
 }
 
-void Screen::backspace()
+void Screen::moveDown(int count)
 {
-    if (m_cursor.column > 0) {
-        --m_cursor.column;
-    }
     m_wrapPending = false;
+    const int limit = m_cursor.row <= m_bottom ? m_bottom : rows() - 1;
+    m_cursor.row = std::min(limit, m_cursor.row + std::min(count, rows()));
+}
+
+void Screen::moveLeft(int count)
+{
+    m_wrapPending = false;
+    const int limit = m_cursor.column >= m_left ? m_left : 0;
+    m_cursor.column = std::max(limit, m_cursor.column - std::min(count, columns()));
+}
+
+void Screen::moveRight(int count)
+{
+    m_wrapPending = false;
+    m_cursor.column = std::min(rightLimit(), m_cursor.column + std::min(count, columns()));
 }
 
 void Screen::tab(int count)
 {
-    for (int i = 0; i < std::min(count, m_columns) && m_cursor.column < m_columns - 1; ++i) {
+    m_wrapPending = false;
+    const int last = rightLimit();
+    for (count = std::min(count, columns()); count > 0 && m_cursor.column < last; --count) {
         do {
             ++m_cursor.column;
-        } while (m_cursor.column < m_columns - 1 && !m_tabStops[index(m_cursor.column)]);
+        } while (m_cursor.column < last && !m_tabStops[static_cast<std::size_t>(m_cursor.column)]);
     }
-    m_wrapPending = false;
 }
 
 void Screen::backTab(int count)
 {
-    for (int i = 0; i < std::min(count, m_columns) && m_cursor.column > 0; ++i) {
+    m_wrapPending = false;
+    const int first = modes.origin && m_cursor.column >= m_left ? m_left : 0;
+    for (count = std::min(count, columns()); count > 0 && m_cursor.column > first; --count) {
         do {
             --m_cursor.column;
-        } while (m_cursor.column > 0 && !m_tabStops[index(m_cursor.column)]);
+        } while (m_cursor.column > first && !m_tabStops[static_cast<std::size_t>(m_cursor.column)]);
     }
-    m_wrapPending = false;
 }
-
-void Screen::setTabStop() { m_tabStops[index(m_cursor.column)] = true; }
 
 void Screen::clearTabStop(bool all)
 {
     if (all) {
         std::fill(m_tabStops.begin(), m_tabStops.end(), false);
     } else {
-        m_tabStops[index(m_cursor.column)] = false;
+        m_tabStops[static_cast<std::size_t>(m_cursor.column)] = false;
     }
 }
 
-void Screen::setMargins(int top, int bottom)
+void Screen::resetTabStops()
 {
-    top = std::max(0, top);
-    bottom = std::min(bottom, m_rows - 1);
-    if (top >= bottom) {
-        top = 0;
-        bottom = m_rows - 1;
-    }
-    m_top = top;
-    m_bottom = bottom;
-    moveTo(0, 0);
-}
-
-void Screen::scrollRegionUp(int top, int bottom, int count, bool keep)
-{
-    count = std::clamp(count, 0, bottom - top + 1);
-    for (int i = 0; i < count; ++i) {
-        if (keep && m_scrollback && top == 0) {
-            m_scrollback->push(std::move(m_lines[index(top)]));
-        }
-        m_lines[index(top)] = blankLine();
-        std::rotate(m_lines.begin() + top, m_lines.begin() + top + 1, m_lines.begin() + bottom + 1);
+    m_tabStops.assign(static_cast<std::size_t>(columns()), false);
+    for (std::size_t i = 8; i < m_tabStops.size(); i += 8) {
+        m_tabStops[i] = true;
     }
 }
 
-void Screen::scrollRegionDown(int top, int bottom, int count)
-{
-    count = std::clamp(count, 0, bottom - top + 1);
-    for (int i = 0; i < count; ++i) {
-        m_lines[index(bottom)] = blankLine();
-        std::rotate(m_lines.begin() + top, m_lines.begin() + bottom, m_lines.begin() + bottom + 1);
-    }
-}
-
-void Screen::scrollUp(int count) { scrollRegionUp(m_top, m_bottom, count, true); }
-void Screen::scrollDown(int count) { scrollRegionDown(m_top, m_bottom, count); }
-
-void Screen::insertLines(int count)
-{
-    if (m_cursor.row < m_top || m_cursor.row > m_bottom) {
-        return;
-    }
-    scrollRegionDown(m_cursor.row, m_bottom, count);
-    carriageReturn();
-}
-
-void Screen::deleteLines(int count)
-{
-    if (m_cursor.row < m_top || m_cursor.row > m_bottom) {
-        return;
-    }
-    scrollRegionUp(m_cursor.row, m_bottom, count, false);
-    carriageReturn();
-}
-
-void Screen::insertCharacters(int count)
-{
-    count = std::clamp(count, 0, m_columns - m_cursor.column);
-    breakWide(m_cursor.row, m_cursor.column);
-    std::vector<Cell>& cells = current().cells;
-    cells.insert(cells.begin() + m_cursor.column, index(count), blankCell());
-    cells.resize(index(m_columns));
-    if (cells.back().width == 2) {
-        cells.back() = blankCell();
-    }
-    m_wrapPending = false;
-}
-
-void Screen::deleteCharacters(int count)
-{
-    count = std::clamp(count, 0, m_columns - m_cursor.column);
-    breakWide(m_cursor.row, m_cursor.column);
-    breakWide(m_cursor.row, m_cursor.column + count);
-    std::vector<Cell>& cells = current().cells;
-    cells.erase(cells.begin() + m_cursor.column, cells.begin() + m_cursor.column + count);
-    cells.resize(index(m_columns), blankCell());
-    m_wrapPending = false;
-}
-
-void Screen::blank(int row, int from, int to)
-{
-    from = std::clamp(from, 0, m_columns);
-    to = std::clamp(to, from, m_columns);
-    if (from == to) {
-        return;
-    }
-    breakWide(row, from);
-    breakWide(row, to);
-    std::vector<Cell>& cells = m_lines[index(row)].cells;
-    std::fill(cells.begin() + from, cells.begin() + to, blankCell());
-}
-
-void Screen::eraseCharacters(int count)
-{
-    blank(m_cursor.row, m_cursor.column, m_cursor.column + std::min(count, m_columns));
-    m_wrapPending = false;
-}
-
-void Screen::eraseInLine(int mode)
-{
-    switch (mode) {
-    case 0: blank(m_cursor.row, m_cursor.column, m_columns); break;
-    case 1: blank(m_cursor.row, 0, m_cursor.column + 1); break;
-    case 2: blank(m_cursor.row, 0, m_columns); break;
-    default: return;
-    }
-    if (mode != 1) {
-        current().wrapped = false;
-    }
-}
-
-void Screen::eraseInDisplay(int mode)
-{
-    const int from = mode == 0 ? m_cursor.row + 1 : 0;
-    const int to = mode == 1 ? m_cursor.row : m_rows;
-    if (mode == 0 || mode == 1) {
-        eraseInLine(mode);
-    }
-    if (mode < 0 || mode > 3) {
-        return;
-    }
-    if (mode == 3) {
-        if (m_scrollback) {
-            m_scrollback->clear();
-        }
-        return;
-    }
-    for (int row = from; row < to; ++row) {
-        m_lines[index(row)] = blankLine();
-    }
-}
-
-void Screen::fill(char32_t character)
-{
-    for (Line& line : m_lines) {
-        for (Cell& cell : line.cells) {
-            cell = Cell{};
-            cell.text[0] = character;
-        }
-    }
-}
-
-void Screen::saveCursor()
-{
-    m_saved = Saved{m_cursor, style, originMode, {graphics[0], graphics[1]}, activeCharset, m_wrapPending};
-}
+void Screen::saveCursor() { m_saved[modes.alternateScreen ? 1 : 0] = {m_cursor, pen, charsets, modes.origin, m_wrapPending}; }
 
 void Screen::restoreCursor()
 {
-    m_cursor = m_saved.cursor;
+    const Saved& saved = m_saved[modes.alternateScreen ? 1 : 0];
+    m_cursor = saved.cursor;
+    pen = saved.pen;
+    charsets = saved.charsets;
+    modes.origin = saved.origin;
+    m_wrapPending = saved.wrapPending;
     clampCursor();
-    style = m_saved.style;
-    originMode = m_saved.originMode;
-    graphics[0] = m_saved.graphics[0];
-    graphics[1] = m_saved.graphics[1];
-    activeCharset = m_saved.activeCharset;
-    m_wrapPending = m_saved.wrapPending && m_cursor.column == m_columns - 1;
+}
+
+Position Screen::reportedCursor() const
+{
+    return modes.origin ? Position{m_cursor.row - m_top + 1, m_cursor.column - m_left + 1} : Position{m_cursor.row + 1, m_cursor.column + 1};
+}
+
+void Screen::clampCursor()
+{
+    const Position before = m_cursor;
+    m_cursor.row = std::clamp(m_cursor.row, modes.origin ? m_top : 0, modes.origin ? m_bottom : rows() - 1);
+    m_cursor.column = std::clamp(m_cursor.column, modes.origin ? m_left : 0, modes.origin ? m_right : columns() - 1);
+    m_wrapPending = m_wrapPending && before == m_cursor && m_cursor.column == rightLimit();
+}
+
+void Screen::setVerticalMargins(int top, int bottom)
+{
+    top = std::max(top, 0);
+    bottom = std::min(bottom, rows() - 1);
+    if (top < bottom || rows() == 1) {
+        m_top = std::min(top, rows() - 1);
+        m_bottom = bottom;
+        moveTo(0, 0);
+    }
+}
+
+void Screen::setHorizontalMargins(int left, int right)
+{
+    left = std::max(left, 0);
+    right = std::min(right, columns() - 1);
+    if (left < right) {
+        m_left = left;
+        m_right = right;
+        moveTo(0, 0);
+    }
+}
+
+void Screen::resetMargins()
+{
+    m_top = 0;
+    m_bottom = rows() - 1;
+    resetHorizontalMargins();
+}
+
+void Screen::resetHorizontalMargins()
+{
+    m_left = 0;
+    m_right = columns() - 1;
+}
+
+void Screen::useAlternate(bool on)
+{
+    modes.alternateScreen = on;
+    m_grid = on ? &m_alternate : &m_main;
+}
+
+void Screen::clearAlternate()
+{
+    for (int row = 0; row < rows(); ++row) {
+        m_alternate.clear(row, blankCell());
+    }
+}
+
+void Screen::markRow(RowMark mark)
+{
+    m_grid->state(m_cursor.row).mark = mark;
+    m_grid->touch(m_cursor.row);
+}
+
+void Screen::reset()
+{
+    const Modes fresh;
+    modes = fresh;
+    pen = Pen{};
+    charsets = Charsets{};
+    protectsFromAll = false;
+    m_grid = &m_main;
+    m_scrollback.clear();
+    m_main.reshape(rows(), columns());
+    m_alternate.reshape(rows(), columns());
+    m_saved = {};
+    m_cursor = {};
+    m_wrapPending = false;
+    m_lastPrinted = 0;
+    resetTabStops();
+    resetMargins();
+}
+
+std::uint16_t Screen::extra(Color underlineColor, std::uint32_t linkId, std::string_view target)
+{
+    if (m_extras.isFull() && m_extraRefusals++ % kRefusalsBetweenCollections == 0) {
+        collectExtras();
+    }
+    return m_extras.number(underlineColor, linkId, target);
+}
+
+void Screen::collectClusters()
+{
+    m_clusters.beginCollecting();
+    for (const Grid* grid : {&m_main, &m_alternate}) {
+        for (int row = 0; row < grid->rows(); ++row) {
+            const Cell* cells = grid->cells(row);
+            for (int column = 0; column < grid->state(row).used; ++column) {
+                if (cells[column].isCluster()) {
+                    m_clusters.mark(cells[column].character());
+                }
+            }
+        }
+    }
+    m_scrollback.markClusters(m_clusters);
+    m_clusters.endCollecting();
+}
+
+void Screen::collectExtras()
+{
+    m_extras.beginCollecting();
+    m_extras.mark(pen.extra);
+    for (const Saved& saved : m_saved) {
+        m_extras.mark(saved.pen.extra);
+    }
+    for (const Grid* grid : {&m_main, &m_alternate}) {
+        for (int row = 0; row < grid->rows(); ++row) {
+            const Cell* cells = grid->cells(row);
+            for (int column = 0; column < grid->state(row).used; ++column) {
+                m_extras.mark(cells[column].pen.extra);
+            }
+        }
+    }
+    m_scrollback.markExtras(m_extras);
+    m_extras.endCollecting();
 }
 
 } // namespace coldframe::terminal

@@ -59,6 +59,36 @@ bool decodeBase64(std::string_view text, std::string& decoded)
     return true;
 }
 
+bool decodePercent(std::string_view text, std::string& decoded)
+{
+    const auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1; };
+    decoded.clear();
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '%') {
+            decoded += text[i];
+            continue;
+        }
+        if (i + 2 >= text.size() || digit(text[i + 1]) < 0 || digit(text[i + 2]) < 0) {
+            return false;
+        }
+        decoded += static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2]));
+        i += 2;
+    }
+    return true;
+}
+
+bool isPlainText(std::string_view text)
+{
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto c = static_cast<unsigned char>(text[i]);
+        const bool isC1 = c == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
+        if (c < 0x20 || c == 0x7F || isC1) {
+            return false;
+        }
+    }
+    return true;
+}
+
 std::string encodePaste(std::string_view text, bool bracketed)
 {
     std::string out = bracketed ? "\x1b[200~" : "";

@@ -20,7 +20,7 @@ namespace coldframe::guest {
 namespace {
 
 constexpr std::size_t kMaxReplies = 4096; ///< bytes a terminal without a viewer may have answered and the program not read
-constexpr std::size_t kScrollbackCells = 100'000;
+constexpr std::size_t kScrollbackBytes = 1024 * 1024;
 constexpr char kEndOfTransmission = '\x04'; // Ctrl-D: the line discipline makes an end of file of it
 
 Result<void> makePipe(UniqueFd& read, UniqueFd& write)
@@ -250,11 +250,11 @@ void ExecSession::makeScreen(int rows, int columns)
         }
     };
     m_screen = std::make_unique<terminal::Terminal>(rows, columns, std::move(callbacks),
-                                                    terminal::ScrollbackLimits{kScrollbackLines, kScrollbackCells});
+                                                    terminal::ScrollbackLimits{kScrollbackLines, kScrollbackBytes});
 }
 
-int ExecSession::rows() const { return m_screen ? m_screen->screen().rows() : 0; }
-int ExecSession::columns() const { return m_screen ? m_screen->screen().columns() : 0; }
+int ExecSession::rows() const { return m_screen ? m_screen->rows() : 0; }
+int ExecSession::columns() const { return m_screen ? m_screen->columns() : 0; }
 
 ExecExit ExecSession::exit() const
 {

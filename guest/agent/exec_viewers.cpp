@@ -302,7 +302,7 @@ void ExecSession::fitViewers()
 {
     for (const ViewerPtr& viewer : m_viewers) {
         const bool fits = !m_screen || viewer->rows < 1 || viewer->columns < 1 ||
-                          (viewer->rows == m_screen->screen().rows() && viewer->columns == m_screen->screen().columns());
+                          (viewer->rows == m_screen->rows() && viewer->columns == m_screen->columns());
         if (fits && viewer->isDrawn) {
             viewer->wantsRedraw = true; // from here on the program's own bytes do
         }

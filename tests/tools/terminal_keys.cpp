@@ -60,14 +60,23 @@ char32_t onlyCharacter(std::string_view text)
 
 std::string keyBytes(std::string_view name, const Modes& modes)
 {
-    const Modifiers modifiers = takeModifiers(name);
+    KeyEvent event;
+    for (const auto& [word, action] : {std::pair<std::string_view, KeyAction>{"release ", KeyAction::Release}, {"repeat ", KeyAction::Repeat}}) {
+        if (name.starts_with(word)) {
+            event.action = action;
+            name.remove_prefix(word.size());
+        }
+    }
+    event.modifiers = takeModifiers(name);
     if (const auto found = kKeys.find(name); found != kKeys.end()) {
-        return encodeKey(found->second, modifiers, modes);
+        event.key = found->second;
+    } else if (name.size() >= 2 && name[0] == 'f' && std::all_of(name.begin() + 1, name.end(), [](char c) { return c >= '0' && c <= '9'; })) {
+        event.key = Key::Function;
+        event.function = std::stoi(std::string(name.substr(1)));
+    } else {
+        event.character = name == "space" ? U' ' : onlyCharacter(name);
     }
-    if (name.size() >= 2 && name[0] == 'f' && std::all_of(name.begin() + 1, name.end(), [](char c) { return c >= '0' && c <= '9'; })) {
-        return encodeKey(Key::Function, modifiers, modes, std::stoi(std::string(name.substr(1))));
-    }
-    return encodeCharacter(name == "space" ? U' ' : onlyCharacter(name), modifiers, modes);
+    return encodeKey(event, modes);
 }
 
 std::string mouseBytes(std::string_view what, const Modes& modes)

@@ -77,10 +77,10 @@ TerminalView::TerminalView(int rows, int columns, bool testReports)
     callbacks.title = [this](const std::string& title) { m_heard.titles.push_back(title); };
     callbacks.bell = [this] { ++m_heard.bells; };
     callbacks.clipboardWrite = [this](const std::string& text) { m_heard.clipboard.push_back(text); };
+    callbacks.directory = [this](const std::string& path) { m_heard.directories.push_back(path); };
     callbacks.progress = [this](int state, int percent) { m_heard.progress.push_back(std::to_string(state) + "," + std::to_string(percent)); };
-    callbacks.notification = [this](const std::string& text) { m_heard.notifications.push_back("|" + text); };
-    (void)testReports;
-    m_terminal = std::make_unique<Terminal>(rows, columns, std::move(callbacks));
+    callbacks.notification = [this](const std::string& title, const std::string& text) { m_heard.notifications.push_back(title + "|" + text); };
+    m_terminal = std::make_unique<Terminal>(rows, columns, std::move(callbacks), ScrollbackLimits{}, Options{testReports});
 }
 
 TerminalView::~TerminalView() = default;
@@ -154,7 +154,7 @@ std::string TerminalView::mode(const std::string& name) const
         }
     }
     if (name == "mouse") {
-        static constexpr const char* kNames[] = {"none", "press", "drag", "motion"};
+        static constexpr const char* kNames[] = {"none", "x10", "press", "drag", "motion"};
         return kNames[static_cast<std::size_t>(modes.mouse)];
     }
     if (name == "cursorShape") {

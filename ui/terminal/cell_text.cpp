@@ -5,26 +5,20 @@ namespace coldframe::ui {
 
 using namespace terminal;
 
-QString cellText(const Cell& cell)
+QString cellText(const Row& row, int column)
 {
-    QString text;
-    for (const char32_t c : cell.text) {
-        if (c != 0) {
-            text += QString::fromUcs4(&c, 1);
-        }
-    }
-    return text;
+    const std::u32string_view text = row.text(column);
+    return QString::fromUcs4(text.data(), static_cast<qsizetype>(text.size()));
 }
 
-QString lineText(const Line& line, int from, int to)
+QString lineText(const Row& row, int from, int to)
 {
     QString text;
-    for (int column = from; column < to && column < static_cast<int>(line.cells.size()); ++column) {
-        const Cell& cell = line.cells[static_cast<std::size_t>(column)];
-        if (cell.width == 0) {
+    for (int column = from; column < to && column < row.columns(); ++column) {
+        if (row.width(column) == 0) {
             continue;
         }
-        text += cell.text[0] == 0 ? QStringLiteral(" ") : cellText(cell);
+        text += row.text(column).empty() ? QStringLiteral(" ") : cellText(row, column);
     }
     return text;
 }

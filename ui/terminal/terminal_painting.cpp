@@ -27,14 +27,14 @@ constexpr std::array<std::pair<char32_t, char32_t>, 6> kStandIns = {{
 
 } // namespace
 
-QString TerminalWidget::drawn(const Cell& cell) const
+QString TerminalWidget::drawn(const Row& row, int column) const
 {
     for (const auto& [symbol, standIn] : kStandIns) {
-        if (cell.text[0] == symbol && !QFontMetrics(font()).inFontUcs4(symbol)) {
+        if (row.text(column) == std::u32string_view(&symbol, 1) && !QFontMetrics(font()).inFontUcs4(symbol)) {
             return QString::fromUcs4(&standIn, 1);
         }
     }
-    return cellText(cell);
+    return cellText(row, column);
 }
 
 void TerminalWidget::paintEvent(QPaintEvent*)
@@ -43,15 +43,17 @@ void TerminalWidget::paintEvent(QPaintEvent*)
     painter.fillRect(viewport()->rect(), m_terminal.modes().reverseVideo ? m_scheme.foreground : m_scheme.background);
     painter.setFont(font());
     const bool alternate = m_terminal.modes().alternateScreen;
-    const std::size_t offset = alternate ? m_terminal.scrollback().size() : static_cast<std::size_t>(verticalScrollBar()->value());
+    const std::size_t offset = alternate ? m_terminal.scrollbackRows() : static_cast<std::size_t>(verticalScrollBar()->value());
+    Row line;
     for (int row = 0; row < rows(); ++row) {
         const std::size_t number = offset + static_cast<std::size_t>(row);
-        paintLine(painter, m_terminal.lineAt(number), kMargin + row * m_cellHeight, firstLine() + static_cast<qint64>(number));
+        m_terminal.readRow(number, line);
+        paintLine(painter, line, kMargin + row * m_cellHeight, firstLine() + static_cast<qint64>(number));
     }
     paintCursor(painter);
 }
 
-void TerminalWidget::paintLine(QPainter& painter, const Line& line, int y, qint64 number)
+void TerminalWidget::paintLine(QPainter& painter, const Row& line, int y, qint64 number)
 {
     Spot from;
     Spot to;
@@ -60,13 +62,13 @@ void TerminalWidget::paintLine(QPainter& painter, const Line& line, int y, qint6
         to = qMax(m_selection->anchor, m_selection->head);
     }
     QFont face = font();
-    const int count = qMin(columns(), static_cast<int>(line.cells.size()));
+    const int count = qMin(columns(), line.columns());
     for (int column = 0; column < count; ++column) {
-        const Cell& cell = line.cells[static_cast<std::size_t>(column)];
-        if (cell.width == 0) {
+        const std::u32string_view text = line.text(column);
+        if (line.width(column) == 0) {
             continue;
         }
-        const Style& style = cell.style;
+        const Style& style = line.style(column);
         QColor ink = m_scheme.resolve(style.foreground, true, style.bold);
         QColor paper = m_scheme.resolve(style.background, false, false);
         if (style.inverse != m_terminal.modes().reverseVideo) {
@@ -79,19 +81,19 @@ void TerminalWidget::paintLine(QPainter& painter, const Line& line, int y, qint6
         if (m_selection && here >= from && here < to) {
             paper = m_scheme.selection;
         }
-        const QRect box(kMargin + column * m_cellWidth, y, m_cellWidth * cell.width, m_cellHeight);
+        const QRect box(kMargin + column * m_cellWidth, y, m_cellWidth * line.width(column), m_cellHeight);
         if (paper != m_scheme.background) {
             painter.fillRect(box, paper);
         }
-        if (cell.text[0] != 0 && cell.text[0] != U' ' && !style.hidden) {
+        if (!text.empty() && text != U" " && !style.hidden) {
             if (face.bold() != style.bold || face.italic() != style.italic) {
                 face.setBold(style.bold);
                 face.setItalic(style.italic);
                 painter.setFont(face);
             }
-            if (cell.text[1] != 0 || !drawBoxCharacter(painter, box, cell.text[0], ink)) {
+            if (text.size() > 1 || !drawBoxCharacter(painter, box, text[0], ink)) {
                 painter.setPen(ink);
-                painter.drawText(QPoint(box.left(), y + m_ascent), drawn(cell));
+                painter.drawText(QPoint(box.left(), y + m_ascent), drawn(line, column));
             }
         }
         if (style.underline != Underline::None || style.strike) {
@@ -111,7 +113,7 @@ void TerminalWidget::paintLine(QPainter& painter, const Line& line, int y, qint6
 
 QRect TerminalWidget::cursorRect() const
 {
-    const Position cursor = m_terminal.screen().cursor();
+    const Position cursor = m_terminal.cursor();
     const int hidden = verticalScrollBar()->maximum() - verticalScrollBar()->value();
     return QRect(kMargin + cursor.column * m_cellWidth, kMargin + (cursor.row + hidden) * m_cellHeight, m_cellWidth, m_cellHeight);
 }
@@ -141,13 +143,14 @@ void TerminalWidget::paintCursor(QPainter& painter)
     } else if (modes.cursorShape == CursorShape::Underline) {
         box.setTop(box.bottom() - 1);
     } else {
-        const Position cursor = m_terminal.screen().cursor();
-        const Cell& cell = m_terminal.screen().line(cursor.row).cells[static_cast<std::size_t>(cursor.column)];
+        const Position cursor = m_terminal.cursor();
+        const Row line = screenRow(cursor.row);
+        const std::u32string_view text = line.text(cursor.column);
         painter.fillRect(box, m_scheme.cursor);
-        if (cell.text[1] != 0 || !drawBoxCharacter(painter, box, cell.text[0], m_scheme.background)) {
+        if (!text.empty() && (text.size() > 1 || !drawBoxCharacter(painter, box, text[0], m_scheme.background))) {
             painter.setPen(m_scheme.background);
             painter.setFont(font());
-            painter.drawText(QPoint(box.left(), box.top() + m_ascent), drawn(cell));
+            painter.drawText(QPoint(box.left(), box.top() + m_ascent), drawn(line, cursor.column));
         }
         return;
     }

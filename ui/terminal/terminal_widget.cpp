@@ -36,7 +36,7 @@ TerminalWidget::TerminalWidget(QWidget* parent)
                  Callbacks{[this](std::string_view bytes) { send(std::string(bytes)); },
                            [this](const std::string& title) { emit titleChanged(QString::fromStdString(title)); },
                            [this] { emit bell(); },
-                           [this](const std::string& text) { emit programNotified(QString::fromStdString(text)); },
+                           [this](const std::string&, const std::string& text) { emit programNotified(QString::fromStdString(text)); },
                            [this](const std::string& text) {
                                // Only the terminal in use may touch the clipboard, and the owner says so.
                                if (hasFocus()) {
@@ -45,7 +45,7 @@ TerminalWidget::TerminalWidget(QWidget* parent)
                                    emit clipboardWritten(copied);
                                }
                            },
-                           {}}),
+                           {}, {}, {}}),
       m_scheme(ColorScheme::dark())
 {
     installTerminalAccessibility();
@@ -79,8 +79,8 @@ void TerminalWidget::setColorScheme(const ColorScheme& scheme)
     viewport()->update();
 }
 
-int TerminalWidget::rows() const { return m_terminal.screen().rows(); }
-int TerminalWidget::columns() const { return m_terminal.screen().columns(); }
+int TerminalWidget::rows() const { return m_terminal.rows(); }
+int TerminalWidget::columns() const { return m_terminal.columns(); }
 
 void TerminalWidget::updateMetrics()
 {
@@ -162,12 +162,12 @@ void TerminalWidget::timerEvent(QTimerEvent* event)
     }
 }
 
-qint64 TerminalWidget::firstLine() const { return static_cast<qint64>(m_terminal.scrollback().dropped()); }
+qint64 TerminalWidget::firstLine() const { return static_cast<qint64>(m_terminal.droppedRows()); }
 qint64 TerminalWidget::topLine() const { return firstLine() + verticalScrollBar()->value(); }
 
 void TerminalWidget::updateScrollBar()
 {
-    const int kept = m_terminal.modes().alternateScreen ? 0 : static_cast<int>(m_terminal.scrollback().size());
+    const int kept = m_terminal.modes().alternateScreen ? 0 : static_cast<int>(m_terminal.scrollbackRows());
     QScrollBar* bar = verticalScrollBar();
     const bool atEnd = bar->value() >= bar->maximum();
     bar->setRange(0, kept);
@@ -186,24 +186,31 @@ void TerminalWidget::send(const std::string& bytes)
 
 // --- text
 
+Row TerminalWidget::screenRow(int row) const
+{
+    Row read;
+    m_terminal.readScreenRow(row, read);
+    return read;
+}
+
 QString TerminalWidget::screenText() const
 {
     QStringList lines;
     for (int row = 0; row < rows(); ++row) {
-        lines << trimmedRight(lineText(m_terminal.screen().line(row), 0, columns()));
+        lines << trimmedRight(lineText(screenRow(row), 0, columns()));
     }
     return lines.join(QLatin1Char('\n'));
 }
 
 int TerminalWidget::cursorOffset() const
 {
-    const Position cursor = m_terminal.screen().cursor();
+    const Position cursor = m_terminal.cursor();
     int offset = 0;
     for (int row = 0; row < cursor.row; ++row) {
-        offset += static_cast<int>(trimmedRight(lineText(m_terminal.screen().line(row), 0, columns())).size()) + 1;
+        offset += static_cast<int>(trimmedRight(lineText(screenRow(row), 0, columns())).size()) + 1;
     }
-    const QString line = trimmedRight(lineText(m_terminal.screen().line(cursor.row), 0, columns()));
-    return offset + static_cast<int>(qMin<qsizetype>(lineText(m_terminal.screen().line(cursor.row), 0, cursor.column).size(), line.size()));
+    const QString line = trimmedRight(lineText(screenRow(cursor.row), 0, columns()));
+    return offset + static_cast<int>(qMin<qsizetype>(lineText(screenRow(cursor.row), 0, cursor.column).size(), line.size()));
 }
 
 QRect TerminalWidget::cellRect(int row, int column) const
@@ -246,15 +253,16 @@ QString TerminalWidget::selectedText() const
     QString text;
     for (qint64 number = qMax(from.line, firstLine()); number <= to.line; ++number) {
         const std::size_t index = static_cast<std::size_t>(number - firstLine());
-        if (index >= m_terminal.totalLines()) {
+        if (index >= m_terminal.totalRows()) {
             break;
         }
-        const Line& line = m_terminal.lineAt(index);
+        Row line;
+        m_terminal.readRow(index, line);
         const int start = number == from.line ? from.column : 0;
-        const int end = number == to.line ? to.column : static_cast<int>(line.cells.size());
+        const int end = number == to.line ? to.column : line.columns();
         const QString part = lineText(line, start, end);
-        text += line.wrapped && number != to.line ? part : trimmedRight(part);
-        if (number != to.line && !line.wrapped) {
+        text += line.wrapped() && number != to.line ? part : trimmedRight(part);
+        if (number != to.line && !line.wrapped()) {
             text += QLatin1Char('\n');
         }
     }
@@ -495,7 +503,9 @@ void TerminalWidget::mouseDoubleClickEvent(QMouseEvent* event)
     }
     const Spot spot = spotAt(event->position().toPoint());
     const std::size_t index = static_cast<std::size_t>(qMax<qint64>(0, spot.line - firstLine()));
-    const QString text = lineText(m_terminal.lineAt(index), 0, columns());
+    Row row;
+    m_terminal.readRow(index, row);
+    const QString text = lineText(row, 0, columns());
     const auto isWord = [&](int at) { return at >= 0 && at < text.size() && !text[at].isSpace(); };
     int from = spot.column;
     int to = spot.column;

@@ -101,10 +101,11 @@ private:
     Spot spotAt(const QPoint& point) const;
     bool reportMouse(QMouseEvent* event, terminal::MouseAction action);
     bool handleShortcut(QKeyEvent* event);
-    void paintLine(QPainter& painter, const terminal::Line& line, int y, qint64 number);
+    void paintLine(QPainter& painter, const terminal::Row& line, int y, qint64 number);
+    terminal::Row screenRow(int row) const;
     void paintCursor(QPainter& painter);
     QRect cursorRect() const;
-    QString drawn(const terminal::Cell& cell) const;
+    QString drawn(const terminal::Row& row, int column) const;
     void tellReaders();
 
     terminal::Terminal m_terminal;

@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
         }
     };
     callbacks.clipboardWrite = [](const std::string&) {};
-    callbacks.notification = [](const std::string&) {};
+    callbacks.notification = [](const std::string&, const std::string&) {};
     Terminal terminal(24, 80, callbacks);
     for (std::size_t i = 0; i < size;) {
         if (data[i] == 0xFF && i + 2 < size) {
@@ -30,33 +30,40 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
             const char c = static_cast<char>(data[i++]);
             terminal.feed(std::string_view(&c, 1));
         }
-        const Screen& screen = terminal.screen();
-        const Position cursor = screen.cursor();
-        if (cursor.row < 0 || cursor.row >= screen.rows() || cursor.column < 0 || cursor.column >= screen.columns()) {
+        const Position cursor = terminal.cursor();
+        if (cursor.row < 0 || cursor.row >= terminal.rows() || cursor.column < 0 || cursor.column >= terminal.columns()) {
             std::abort();
         }
     }
-    for (int row = 0; row < terminal.screen().rows(); ++row) {
-        if (terminal.screen().line(row).cells.size() != static_cast<std::size_t>(terminal.screen().columns())) {
+    Row row;
+    for (std::size_t i = 0; i < terminal.totalRows(); ++i) {
+        terminal.readRow(i, row);
+        if (row.columns() != terminal.columns()) {
             std::abort();
         }
-    }
-    // Drawn for another terminal it shows the same characters and the same cursor there.
-    Terminal other(terminal.screen().rows(), terminal.screen().columns(), {});
-    other.feed(redraw(terminal, {}));
-    const Screen& screen = terminal.screen();
-    for (int row = 0; row < screen.rows(); ++row) {
-        for (int column = 0; column < screen.columns(); ++column) {
-            const auto shown = [&](const Terminal& of) {
-                const char32_t c = of.screen().line(row).cells[static_cast<std::size_t>(column)].text[0];
-                return c == 0 ? U' ' : c;
-            };
-            if (shown(terminal) != shown(other)) {
+        for (int column = 0; column < row.columns(); ++column) {
+            // The halves of a wide character are always beside each other.
+            const int next = column + 1 < row.columns() ? row.width(column + 1) : 1;
+            if ((row.width(column) == 2) != (next == 0)) {
                 std::abort();
             }
         }
     }
-    if (!(screen.cursor() == other.screen().cursor())) {
+    // Drawn for another terminal it shows the same characters and the same cursor there.
+    Terminal other(terminal.rows(), terminal.columns(), {});
+    other.feed(redraw(terminal, {}));
+    Row shown;
+    for (int i = 0; i < terminal.rows(); ++i) {
+        terminal.readScreenRow(i, row);
+        other.readScreenRow(i, shown);
+        for (int column = 0; column < row.columns(); ++column) {
+            const auto text = [&](const Row& of) { return of.text(column).empty() ? U" " : of.text(column); };
+            if (text(row) != text(shown)) {
+                std::abort();
+            }
+        }
+    }
+    if (!(terminal.cursor() == other.cursor())) {
         std::abort();
     }
     // No input may make the terminal say much more than it was told (answers are short and fixed).

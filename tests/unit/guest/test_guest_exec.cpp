@@ -410,8 +410,10 @@ private slots:
             std::vector<std::string> lines;
             for (int row = 0; row < rows; ++row) {
                 std::string line;
-                for (const terminal::Cell& cell : shown.screen().line(row).cells) {
-                    line += cell.text[0] == 0 ? ' ' : static_cast<char>(cell.text[0]);
+                terminal::Row cells;
+                shown.readScreenRow(row, cells);
+                for (int column = 0; column < cells.columns(); ++column) {
+                    line += cells.text(column).empty() ? ' ' : static_cast<char>(cells.text(column)[0]);
                 }
                 lines.push_back(line.substr(0, line.find_last_not_of(' ') + 1));
             }

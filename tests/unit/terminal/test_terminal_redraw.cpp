@@ -13,31 +13,38 @@ namespace {
 std::string look(const Terminal& terminal, bool withScrollback = true)
 {
     std::string all;
-    const auto addLine = [&](const Line& line) {
-        for (const Cell& cell : line.cells) {
-            for (const char32_t c : cell.text) {
-                all += encodeUtf8(c == 0 ? U' ' : c);
+    Row row;
+    const auto addRow = [&] {
+        for (int column = 0; column < row.columns(); ++column) {
+            for (const char32_t c : row.text(column).empty() ? U" " : row.text(column)) {
+                all += encodeUtf8(c);
             }
-            const Style& s = cell.style;
+            const Style& s = row.style(column);
             all += std::to_string(static_cast<int>(s.foreground.kind)) + std::to_string(s.foreground.red) + "," +
-                   std::to_string(s.foreground.green) + "," + std::to_string(s.background.red) + "," +
-                   std::to_string(s.bold + 2 * s.dim + 4 * s.italic + 8 * s.blink + 16 * s.inverse + 32 * s.hidden + 64 * s.strike) +
-                   std::to_string(static_cast<int>(s.underline)) + std::to_string(cell.width);
+                   std::to_string(s.foreground.green) + "," + std::to_string(s.background.red) + "," + std::to_string(s.underlineColor.green) +
+                   std::to_string(s.bold + 2 * s.dim + 4 * s.italic + 8 * s.blink + 16 * s.inverse + 32 * s.hidden + 64 * s.strike +
+                                  128 * s.overline + 256 * s.isProtected) +
+                   std::to_string(static_cast<int>(s.underline)) + std::to_string(row.width(column)) + std::string(row.link(column));
         }
         all += '\n';
     };
-    for (std::size_t i = 0; withScrollback && i < terminal.scrollback().size(); ++i) {
-        addLine(terminal.scrollback().at(i));
+    for (std::size_t i = 0; withScrollback && i < terminal.scrollbackRows(); ++i) {
+        terminal.screen().readScrollback(i, row);
+        addRow();
     }
-    for (const Screen* screen : {&terminal.primaryScreen(), &terminal.screen()}) {
-        for (int row = 0; row < screen->rows(); ++row) {
-            addLine(screen->line(row));
-        }
+    for (int i = 0; i < terminal.rows(); ++i) {
+        terminal.readMainRow(i, row);
+        addRow();
+    }
+    for (int i = 0; i < terminal.rows(); ++i) {
+        terminal.readScreenRow(i, row);
+        addRow();
     }
     const Screen& screen = terminal.screen();
     const Modes& m = terminal.modes();
     for (const int value : {screen.cursor().row, screen.cursor().column, static_cast<int>(screen.wrapPending()), screen.topMargin(),
-                            screen.bottomMargin(), static_cast<int>(screen.originMode), static_cast<int>(m.applicationCursorKeys),
+                            screen.bottomMargin(), screen.leftMargin(), screen.rightMargin(), static_cast<int>(m.origin), static_cast<int>(m.reverseWrap), static_cast<int>(m.graphemes),
+                            static_cast<int>(m.leftRightMargins), static_cast<int>(m.applicationCursorKeys),
                             static_cast<int>(m.applicationKeypad), static_cast<int>(m.bracketedPaste), static_cast<int>(m.focusEvents),
                             static_cast<int>(m.sgrMouse), static_cast<int>(m.autoWrap), static_cast<int>(m.insert), static_cast<int>(m.newLine),
                             static_cast<int>(m.cursorVisible), static_cast<int>(m.cursorBlink), static_cast<int>(m.reverseVideo),
@@ -47,6 +54,13 @@ std::string look(const Terminal& terminal, bool withScrollback = true)
         all += std::to_string(value) + " ";
     }
     return all;
+}
+
+char32_t firstOf(const Terminal& terminal, std::size_t index)
+{
+    Row row;
+    terminal.readRow(index, row);
+    return row.text(0).empty() ? U' ' : row.text(0)[0];
 }
 
 } // namespace
@@ -74,6 +88,12 @@ private slots:
         row("margins and origin", "\x1b[2;3r\x1b[?6h\x1b[2;2Hx");
         row("line drawing", "\x1b(0lqk\x1b(B \x1b)0\x0eqq");
         row("modes", "\x1b[?1h\x1b=\x1b[?2004h\x1b[?1004h\x1b[?1002h\x1b[?1006h\x1b[?25l\x1b[4h\x1b[20h\x1b[?5h\x1b[?2031h\x1b[?1007l");
+        row("protected, links, kinds of underline", "\x1b[1\"qp\x1b[0\"q\x1b]8;;https://example.org/\x1b\\link\x1b]8;;\x1b\\\x1b[4:4;58:2::1:2:3mu\x1b[53mo");
+        row("an open link", "\x1b]8;;https://example.org/\x1b\\go");
+        row("side margins", "\x1b[?69h\x1b[3;6s\x1b[1;3Hab");
+        row("tab stops", "\x1b[3g\x1b[4G\x1bH\x1b[1G");
+        row("a saved cursor", "\x1b[3;4H\x1b[31m\x1b" "7\x1b[0m\x1b[1;1H");
+        row("clusters", "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x92\xbb|\xe2\x9d\xa4\xef\xb8\x8f|");
         row("keyboard and cursor", "\x1b[>1u\x1b[>4;2m\x1b[5 q");
         row("saved lines under the alternate screen", "1\r\n2\r\n3\r\n4\r\n5\r\n\x1b[?1049hinside");
     }
@@ -93,9 +113,9 @@ private slots:
         second.feed(drawn);
         QCOMPARE(look(second, false), look(first, false));
         // What was on the other terminal is in its scrollback, first.
-        QCOMPARE(second.scrollback().at(0).cells[0].text[0], U's');
+        QCOMPARE(firstOf(second, 0), U's');
         for (Terminal* terminal : {&first, &fresh}) {
-            terminal->feed("next\r\nline\x1b[?1049l\r\nafter");
+            terminal->feed("next\tx\x1b" "8y\r\nline\x1b[?1049l\r\nafter");
         }
         QCOMPARE(look(fresh), look(first));
         // A terminal that showed something else of the same program.
@@ -132,8 +152,10 @@ private slots:
             other.feed(drawn);
             for (int row = 0; row < rows; ++row) {
                 QString shown;
-                for (const Cell& cell : other.screen().line(row).cells) {
-                    shown += cell.width == 0 ? QString() : QString::fromUcs4(cell.text[0] == 0 ? U" " : cell.text.data(), 1);
+                Row cells;
+                other.readScreenRow(row, cells);
+                for (int column = 0; column < cells.columns(); ++column) {
+                    shown += cells.width(column) == 0 ? QString() : QString::fromUcs4(cells.text(column).empty() ? U" " : cells.text(column).data(), 1);
                 }
                 while (shown.endsWith(QLatin1Char(' '))) {
                     shown.chop(1);
@@ -148,7 +170,7 @@ private slots:
         first.feed("\x1b[?1049l");
         other.feed(drawView(first, {rows, columns, ""}));
         QVERIFY(!other.modes().alternateScreen);
-        QCOMPARE(other.screen().line(0).cells[0].text[0], U'$');
+        QCOMPARE(firstOf(other, other.scrollbackRows()), U'$');
         // And back to the program's own bytes, when the sizes are the same again.
         other.resize(4, 10);
         other.feed(redraw(first, {0, "", true}));
@@ -167,13 +189,14 @@ private slots:
         Callbacks callbacks;
         callbacks.reply = [&](std::string_view) { ++happened; };
         callbacks.bell = [&] { ++happened; };
-        callbacks.notification = callbacks.clipboardWrite = [&](const std::string&) { ++happened; };
+        callbacks.notification = [&](const std::string&, const std::string&) { ++happened; };
+        callbacks.clipboardWrite = callbacks.directory = [&](const std::string&) { ++happened; };
         callbacks.title = [&](const std::string& text) { title = text; };
         Terminal second(4, 10, std::move(callbacks));
         second.feed(redraw(first, {100, "kept title", false}));
         QCOMPARE(happened, 0);
         QCOMPARE(title, std::string("kept title"));
-        QCOMPARE(second.screen().line(0).cells[0].text[0], U's');
+        QCOMPARE(firstOf(second, second.scrollbackRows()), U's');
     }
 
     void whatHasNotEndedIsCounted()
@@ -194,16 +217,20 @@ private slots:
     void theScrollbackIsLimited()
     {
         Terminal small(2, 10, {}, {3, 1000});
-        Terminal narrow(2, 10, {}, {1000, 50});
+        Terminal narrow(2, 10, {}, {100'000'000, 1}); // as little as there may be
         for (int i = 0; i < 100; ++i) {
             small.feed(std::to_string(i) + "\r\n");
             narrow.feed(std::to_string(i) + "\r\n");
         }
-        QCOMPARE(small.scrollback().size(), 3u);
-        QCOMPARE(narrow.scrollback().size(), 5u);
+        QCOMPARE(small.scrollbackRows(), 3u);
+        for (int i = 0; i < 1000; ++i) {
+            narrow.feed(std::string(2000, 'x') + "\r\n");
+        }
+        QVERIFY2(narrow.screen().scrollback().bytes() < 400 * 1024, std::to_string(narrow.screen().scrollback().bytes()).c_str());
+        QVERIFY(narrow.scrollbackRows() > 10'000); // 200 rows each: most of the limit is used
         Terminal second(2, 10, {});
         second.feed(redraw(small, {2, "", false}));
-        QCOMPARE(second.scrollback().size(), 2u);
+        QCOMPARE(second.scrollbackRows(), 2u);
     }
 };
 
