@@ -284,6 +284,7 @@ void PreferencesDialog::change(json fields)
 
 void PreferencesDialog::changeWindow()
 {
+    m_window.clipboard = loadWindowSettings().clipboard; // a terminal may have been answered meanwhile
     m_window.theme = static_cast<ThemeChoice>(m_theme->currentIndex());
     m_window.darkTerminals = m_darkTerminals->isChecked();
     if (const Result<void> saved = saveWindowSettings(m_window); !saved) {

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ui/terminal_page.h"
 
-#include "api/attachment.h"
 #include "api/client.h"
 #include "ui/ask.h"
-#include "ui/terminal/terminal_widget.h"
+#include "ui/terminal_session.h"
 #include "ui/text.h"
 #include "ui/theme.h"
 
@@ -16,7 +15,6 @@
 #include <QTabWidget>
 #include <QTimer>
 #include <QVBoxLayout>
-#include <csignal>
 #include <vector>
 
 namespace coldframe::ui {
@@ -24,167 +22,6 @@ namespace coldframe::ui {
 namespace {
 constexpr const char* kIsAgent = "isAgent";
 } // namespace
-
-TerminalSession::TerminalSession(api::Client& client, std::string method, nlohmann::json params, QWidget* parent)
-    : QWidget(parent), m_client(client), m_method(std::move(method)), m_params(std::move(params))
-{
-    m_session = rawField(m_params, "session");
-    auto* layout = new QVBoxLayout(this);
-    layout->setContentsMargins(0, 0, 0, 0);
-    layout->setSpacing(0);
-    m_view = new TerminalWidget(this);
-    m_view->setObjectName(QStringLiteral("terminalView"));
-    m_view->setAccessibleName(tr("Terminal"));
-    m_view->setColorScheme(Theme::terminal(palette()));
-    m_status = new QLabel(tr("Connecting"), this);
-    m_status->setObjectName(QStringLiteral("terminalStatus"));
-    m_status->setTextFormat(Qt::PlainText);
-    m_status->setContentsMargins(8, 4, 8, 4);
-    m_status->setWordWrap(true);
-    layout->addWidget(m_view, 1);
-    layout->addWidget(m_status);
-    setFocusProxy(m_view);
-    connect(m_view, &TerminalWidget::titleChanged, this,
-            [this](const QString& title) { emit titleChanged(shown(title.left(80).toStdString())); });
-    connect(m_view, &TerminalWidget::pasteNeedsConfirmation, this, &TerminalSession::askPaste);
-}
-
-TerminalSession::~TerminalSession()
-{
-    if (m_attachment) {
-        m_attachment->disconnect(this);
-        m_attachment->close();
-    }
-}
-
-void TerminalSession::showEvent(QShowEvent* event)
-{
-    QWidget::showEvent(event);
-    if (!m_begun) {
-        m_begun = true;
-        // The layout gives the view its size first, so that the program starts with the right one.
-        QTimer::singleShot(0, this, &TerminalSession::begin);
-    }
-}
-
-void TerminalSession::begin()
-{
-    m_params["rows"] = m_view->rows();
-    m_params["columns"] = m_view->columns();
-    m_params["tty"] = true;
-    attach();
-    connect(m_view, &TerminalWidget::bytesTyped, this, [this](const QByteArray& bytes) {
-        if (m_attachment) {
-            m_attachment->sendInput(bytes);
-        }
-    });
-    connect(m_view, &TerminalWidget::sizeChanged, this, [this](int rows, int columns) {
-        if (m_attachment) {
-            m_attachment->sendResize(rows, columns);
-        }
-    });
-}
-
-void TerminalSession::attach()
-{
-    m_running = true;
-    m_lost = false;
-    m_attachment = m_client.attach(m_method, m_params, this);
-    connect(m_attachment, &api::Attachment::offered, this, [this](const nlohmann::json& answer) {
-        const nlohmann::json session = answer.value("session", nlohmann::json());
-        m_session = session.is_string() ? session.get<std::string>() : rawField(session, "id");
-    });
-    connect(m_attachment, &api::Attachment::opened, this, [this] {
-        m_status->hide();
-        m_attachment->sendResize(m_view->rows(), m_view->columns());
-    });
-    connect(m_attachment, &api::Attachment::output, m_view, &TerminalWidget::feed);
-    connect(m_attachment, &api::Attachment::exited, this, [this](int code, int signal) {
-        end(signal != 0 ? tr("Ended by signal %1.").arg(signal) : tr("Ended with exit code %1.").arg(code),
-            code == 0 && signal == 0);
-    });
-    connect(m_attachment, &api::Attachment::failed, this,
-            [this](const coldframe::Error& error) { end(shown(error.message), false); });
-    connect(m_attachment, &api::Attachment::closed, this, [this] {
-        if (m_session.empty()) {
-            end(tr("The connection to the program broke."), false);
-        } else {
-            lose(tr("The connection broke. The program is shown again when the sandbox can be reached."));
-        }
-    });
-}
-
-void TerminalSession::attachAgain()
-{
-    if (!m_lost) {
-        return;
-    }
-    m_method = "session.attach";
-    m_params = {{"sandbox", m_params["sandbox"]}, {"session", m_session}, {"rows", m_view->rows()}, {"columns", m_view->columns()}};
-    m_view->clear();
-    attach();
-}
-
-void TerminalSession::giveUp()
-{
-    if (m_lost) {
-        m_lost = false;
-        end(tr("The program ended."), false);
-    }
-}
-
-void TerminalSession::lose(const QString& text)
-{
-    dropAttachment();
-    m_lost = true;
-    m_status->setText(text);
-    m_status->show();
-}
-
-void TerminalSession::dropAttachment()
-{
-    if (m_attachment) {
-        m_attachment->disconnect(m_view);
-        m_attachment->disconnect(this);
-        m_attachment->deleteLater();
-        m_attachment = nullptr;
-    }
-}
-
-void TerminalSession::end(const QString& text, bool good)
-{
-    m_running = false;
-    m_status->setText(text);
-    QPalette colors = palette();
-    colors.setColor(QPalette::WindowText, good ? Theme::quiet(palette()) : Theme::bad(palette()));
-    m_status->setPalette(colors);
-    m_status->show();
-    dropAttachment();
-    emit ended();
-}
-
-void TerminalSession::hangUp()
-{
-    if (m_running && m_attachment) {
-        m_attachment->sendSignal(SIGHUP);
-    }
-}
-
-void TerminalSession::askPaste(const QString& text)
-{
-    ask(this,
-        {tr("Paste several lines"), tr("Paste these lines into the terminal?"),
-         tr("Each line may be run as a command as soon as it is pasted:\n\n%1").arg(shown(text.left(400).toStdString())), tr("Paste")},
-        this, [this, text] { m_view->confirmPaste(text); });
-}
-
-void TerminalSession::changeEvent(QEvent* event)
-{
-    QWidget::changeEvent(event);
-    if (event->type() == QEvent::PaletteChange && m_view) {
-        m_view->setColorScheme(Theme::terminal(palette()));
-    }
-}
 
 TerminalPage::TerminalPage(api::Client& client, const QString& sandbox, QWidget* parent)
     : QWidget(parent), m_client(client), m_id(sandbox)
@@ -311,7 +148,9 @@ void TerminalPage::takeSessions(const nlohmann::json& sessions)
             if (at(i) && at(i)->session() == id) {
                 isOpen = true;
                 std::erase(lost, at(i));
-                at(i)->attachAgain();
+                if (at(i)->isLost()) {
+                    at(i)->attachAgain();
+                }
             }
         }
         // What somebody looks at elsewhere is left to them: here it would get the size of this window.

@@ -2,6 +2,7 @@
 #include "ui/theme.h"
 
 #include "base/paths.h"
+#include "ui/terminal_choices.h"
 
 #include <QApplication>
 #include <QDBusConnection>
@@ -156,7 +157,7 @@ void Theme::setTerminalDark(bool always) { alwaysDarkTerminals = always; }
 
 ColorScheme Theme::terminal(const QPalette& palette)
 {
-    return alwaysDarkTerminals || isDark(palette) ? ColorScheme::dark() : ColorScheme::light();
+    return TerminalChoices::instance().scheme(alwaysDarkTerminals || isDark(palette));
 }
 
 QIcon Theme::icon(const QString& name, const QPalette& palette)

@@ -9,6 +9,7 @@
 #include "ui/notifier.h"
 #include "ui/question_bar.h"
 #include "ui/single_window.h"
+#include "ui/terminal_choices.h"
 #include "ui/theme.h"
 #include "ui/translations.h"
 #include "ui/tray.h"
@@ -96,6 +97,7 @@ int runWindow(int argc, char** argv)
         QObject::connect(&notices, &BlockedNotices::sandboxWanted, &window, &MainWindow::showSandbox);
         QObject::connect(&window, &MainWindow::windowSettingsChanged, &theme, [&theme](const WindowSettings& changed) {
             Theme::setTerminalDark(changed.darkTerminals);
+            TerminalChoices::instance().take(changed);
             theme.apply(changed.theme);
         });
         window.setStaysInTray([&tray] { return tray.isShown(); });

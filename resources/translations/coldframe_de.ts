@@ -456,6 +456,37 @@
     </message>
 </context>
 <context>
+    <name>coldframe::ui::Links</name>
+    <message>
+        <source>It names a file on another computer.</source>
+        <translation>Sie nennt eine Datei auf einem anderen Computer.</translation>
+    </message>
+    <message>
+        <source>Only files that are in the sandbox&apos;s workspace are opened, and it is none of them.</source>
+        <translation>Nur Dateien im Arbeitsbereich der Sandbox werden geöffnet, und dies ist keine davon.</translation>
+    </message>
+    <message>
+        <source>It is a program, which opening would run on this computer.</source>
+        <translation>Es ist ein Programm; es zu öffnen hieße, es auf diesem Computer auszuführen.</translation>
+    </message>
+    <message>
+        <source>It is no address that can be understood.</source>
+        <translation>Die Adresse ist unverständlich.</translation>
+    </message>
+    <message>
+        <source>Only addresses of the web, of mail and of files in the workspace are opened.</source>
+        <translation>Nur Adressen des Webs, von E-Mail und von Dateien im Arbeitsbereich werden geöffnet.</translation>
+    </message>
+    <message>
+        <source>It leads to %1; what stands before the @ is no host.</source>
+        <translation>Sie führt zu %1; was vor dem @ steht, ist kein Host.</translation>
+    </message>
+    <message>
+        <source>The text names %1, but it leads to %2.</source>
+        <translation>Der Text nennt %1, der Link führt aber zu %2.</translation>
+    </message>
+</context>
+<context>
     <name>coldframe::ui::MainWindow</name>
     <message>
         <source>Coldframe</source>
@@ -955,6 +986,13 @@
     <message>
         <source>No key for %1 is stored, so it cannot reach its service yet.</source>
         <translation>Für %1 ist kein Schlüssel gespeichert; der Dienst ist noch nicht erreichbar.</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::NoticeBar</name>
+    <message>
+        <source>Close the notice</source>
+        <translation>Hinweis schließen</translation>
     </message>
 </context>
 <context>
@@ -2003,6 +2041,62 @@ Erhalten: der Arbeitsordner %1 auf diesem Rechner und die Aufzeichnung ihrer Ver
     </message>
 </context>
 <context>
+    <name>coldframe::ui::SearchBar</name>
+    <message>
+        <source>Search</source>
+        <translation>Suchen</translation>
+    </message>
+    <message>
+        <source>Search in the terminal</source>
+        <translation>Im Terminal suchen</translation>
+    </message>
+    <message>
+        <source>Match upper and lower case</source>
+        <translation>Groß- und Kleinschreibung beachten</translation>
+    </message>
+    <message>
+        <source>Whole words only</source>
+        <translation>Nur ganze Wörter</translation>
+    </message>
+    <message>
+        <source>Regular expression</source>
+        <translation>Regulärer Ausdruck</translation>
+    </message>
+    <message>
+        <source>The one before (Return)</source>
+        <translation>Die vorige Stelle (Eingabe)</translation>
+    </message>
+    <message>
+        <source>The one after (Shift+Return)</source>
+        <translation>Die nächste Stelle (Umschalt+Eingabe)</translation>
+    </message>
+    <message>
+        <source>Close the search (Escape)</source>
+        <translation>Suche schließen (Esc)</translation>
+    </message>
+    <message>
+        <source>no regular expression</source>
+        <translation>kein regulärer Ausdruck</translation>
+    </message>
+    <message>
+        <source>%1 and more</source>
+        <translation>%1 und mehr</translation>
+    </message>
+    <message>
+        <source>%1…</source>
+        <comment>so many so far</comment>
+        <translation>%1…</translation>
+    </message>
+    <message>
+        <source>none</source>
+        <translation>keine</translation>
+    </message>
+    <message>
+        <source>%1 of %2</source>
+        <translation>%1 von %2</translation>
+    </message>
+</context>
+<context>
     <name>coldframe::ui::SuggestionBar</name>
     <message>
         <source>Accept</source>
@@ -2293,12 +2387,118 @@ Erhalten: der Arbeitsordner %1 auf diesem Rechner und die Aufzeichnung ihrer Ver
         <source>The program ended.</source>
         <translation>Das Programm ist zu Ende.</translation>
     </message>
+    <message>
+        <source>Paste control characters</source>
+        <translation>Steuerzeichen einfügen</translation>
+    </message>
+    <message>
+        <source>Paste this text into the terminal?</source>
+        <translation>Diesen Text in das Terminal einfügen?</translation>
+    </message>
+    <message>
+        <source>Control characters in it are left out, so that it may differ from what it seemed to be:
+
+%1</source>
+        <translation>Steuerzeichen darin werden weggelassen, der Text kann also anders sein, als er aussah:
+
+%1</translation>
+    </message>
+    <message numerus="yes">
+        <source>The program wants to put text on the clipboard (%n character(s)).</source>
+        <translation>
+            <numerusform>Das Programm möchte Text in die Zwischenablage legen (%n Zeichen).</numerusform>
+            <numerusform>Das Programm möchte Text in die Zwischenablage legen (%n Zeichen).</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Copy</source>
+        <translation>Kopieren</translation>
+    </message>
+    <message>
+        <source>Always</source>
+        <translation>Immer</translation>
+    </message>
+    <message>
+        <source>Never</source>
+        <translation>Nie</translation>
+    </message>
+    <message numerus="yes">
+        <source>The program put text on the clipboard (%n character(s)).</source>
+        <translation>
+            <numerusform>Das Programm hat Text in die Zwischenablage gelegt (%n Zeichen).</numerusform>
+            <numerusform>Das Programm hat Text in die Zwischenablage gelegt (%n Zeichen).</numerusform>
+        </translation>
+    </message>
+    <message>
+        <source>Not opened: %1 %2</source>
+        <translation>Nicht geöffnet: %1 %2</translation>
+    </message>
+    <message>
+        <source>Open link</source>
+        <translation>Link öffnen</translation>
+    </message>
+    <message>
+        <source>Open this address?</source>
+        <translation>Diese Adresse öffnen?</translation>
+    </message>
+    <message>
+        <source>Open</source>
+        <translation>Öffnen</translation>
+    </message>
+    <message>
+        <source>%1: %2</source>
+        <translation>%1: %2</translation>
+    </message>
+    <message>
+        <source>Read-Only</source>
+        <translation>Nur lesen</translation>
+    </message>
+    <message>
+        <source>Attach Again</source>
+        <translation>Wieder verbinden</translation>
+    </message>
+    <message>
+        <source>Detach</source>
+        <translation>Trennen</translation>
+    </message>
+    <message>
+        <source>Detached. The program goes on; this is the screen as it was.</source>
+        <translation>Getrennt. Das Programm läuft weiter; dies ist der Bildschirm, wie er war.</translation>
+    </message>
 </context>
 <context>
     <name>coldframe::ui::TerminalWidget</name>
     <message>
         <source>Terminal</source>
         <translation>Terminal</translation>
+    </message>
+    <message>
+        <source>Open Link</source>
+        <translation>Link öffnen</translation>
+    </message>
+    <message>
+        <source>Copy Link Address</source>
+        <translation>Linkadresse kopieren</translation>
+    </message>
+    <message>
+        <source>Copy</source>
+        <translation>Kopieren</translation>
+    </message>
+    <message>
+        <source>Paste</source>
+        <translation>Einfügen</translation>
+    </message>
+    <message>
+        <source>Copy Output of the Last Command</source>
+        <translation>Ausgabe des letzten Befehls kopieren</translation>
+    </message>
+    <message>
+        <source>Select All</source>
+        <translation>Alles auswählen</translation>
+    </message>
+    <message>
+        <source>Search</source>
+        <translation>Suchen</translation>
     </message>
 </context>
 <context>

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ui/terminal/box_drawing.h"
-#include "ui/terminal/cell_text.h"
+// The part of TerminalWidget that paints: only the rows that changed, and what scrolled is moved.
+#include "ui/terminal/terminal_search.h"
 #include "ui/terminal/terminal_widget.h"
 
-#include <QFontMetrics>
+#include <QGuiApplication>
+#include <QInputMethod>
+#include <QPaintEvent>
 #include <QPainter>
 #include <QScrollBar>
-#include <array>
-#include <utility>
+#include <algorithm>
 
 namespace coldframe::ui {
 
@@ -15,146 +16,209 @@ using namespace terminal;
 
 namespace {
 
-/// Symbols that agents use and that few fonts have, each with one of the same meaning that nearly all have.
-constexpr std::array<std::pair<char32_t, char32_t>, 6> kStandIns = {{
-    {0x23BF, 0x2514}, // bracket before a tool's result
-    {0x23F4, 0x25C0},
-    {0x23F5, 0x25B6},
-    {0x23F8, 0x2016},
-    {0x23F9, 0x25A0},
-    {0x23FA, 0x25CF},
-}};
+constexpr quint64 kUnknown = ~quint64{0};
+
+QColor mixed(const QColor& one, const QColor& other, int percent)
+{
+    const auto part = [&](int a, int b) { return (a * percent + b * (100 - percent)) / 100; };
+    return QColor(part(one.red(), other.red()), part(one.green(), other.green()), part(one.blue(), other.blue()));
+}
 
 } // namespace
 
-QString TerminalWidget::drawn(const Row& row, int column) const
+/// What each row of the view shows: rows that scrolled away never change, so their number says it.
+std::vector<quint64> TerminalWidget::rowKeys() const
 {
-    for (const auto& [symbol, standIn] : kStandIns) {
-        if (row.text(column) == std::u32string_view(&symbol, 1) && !QFontMetrics(font()).inFontUcs4(symbol)) {
-            return QString::fromUcs4(&standIn, 1);
-        }
+    std::vector<quint64> keys(static_cast<std::size_t>(rows()));
+    const std::size_t top = static_cast<std::size_t>(verticalScrollBar()->value());
+    const std::size_t scrollback = m_terminal.scrollbackRows();
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+        const std::size_t row = top + i;
+        keys[i] = row < scrollback ? ((m_terminal.droppedRows() + row) << 1) + (m_generation << 48) + 1
+                                   : m_terminal.rowStamp(static_cast<int>(row - scrollback)) << 1;
     }
-    return cellText(row, column);
+    return keys;
 }
 
-void TerminalWidget::paintEvent(QPaintEvent*)
+void TerminalWidget::updateAll()
+{
+    m_shownKeys = rowKeys();
+    viewport()->update();
+    m_shownCursor = cursorRect();
+}
+
+void TerminalWidget::updateChangedRows()
+{
+    const std::vector<quint64> keys = rowKeys();
+    const int height = m_painter.cellHeight();
+    if (m_shownKeys.size() != keys.size()) {
+        viewport()->update();
+        m_shownKeys = keys;
+        updateCursor();
+        return;
+    }
+    // Moved by so many rows? The first row that was there before, or the first of before that is still there, says it.
+    const auto size = static_cast<int>(keys.size());
+    int shift = static_cast<int>(std::find(m_shownKeys.begin(), m_shownKeys.end(), keys[0]) - m_shownKeys.begin());
+    if (shift == size) {
+        shift = -static_cast<int>(std::find(keys.begin(), keys.end(), m_shownKeys[0]) - keys.begin());
+    }
+    int kept = 0;
+    for (int row = std::max(0, -shift); row < size && row + shift < size; ++row) {
+        kept += keys[static_cast<std::size_t>(row)] == m_shownKeys[static_cast<std::size_t>(row + shift)] ? 1 : 0;
+    }
+    if (shift != 0 && std::abs(shift) < size && kept > size / 3) {
+        viewport()->scroll(0, -shift * height, QRect(0, kMargin, viewport()->width(), size * height));
+        viewport()->update(m_shownCursor.translated(0, -shift * height));
+        std::vector<quint64> moved(keys.size(), kUnknown);
+        std::vector<bool> blinking(keys.size(), false);
+        for (int row = std::max(0, -shift); row < size && row + shift < size; ++row) {
+            moved[static_cast<std::size_t>(row)] = m_shownKeys[static_cast<std::size_t>(row + shift)];
+            blinking[static_cast<std::size_t>(row)] = static_cast<std::size_t>(row + shift) < m_rowBlinks.size() && m_rowBlinks[static_cast<std::size_t>(row + shift)];
+        }
+        m_shownKeys = std::move(moved);
+        m_rowBlinks = std::move(blinking);
+    }
+    for (int row = 0; row < size; ++row) {
+        if (keys[static_cast<std::size_t>(row)] != m_shownKeys[static_cast<std::size_t>(row)]) {
+            viewport()->update(0, kMargin + row * height, viewport()->width(), height);
+        }
+    }
+    m_shownKeys = keys;
+    updateCursor();
+}
+
+void TerminalWidget::updateCursor()
+{
+    const QRect now = cursorRect();
+    viewport()->update(m_shownCursor);
+    viewport()->update(now);
+    if (now != m_shownCursor) {
+        m_shownCursor = now;
+        if (hasFocus()) {
+            QGuiApplication::inputMethod()->update(Qt::ImCursorRectangle);
+        }
+        if (!m_preedit.isEmpty() || m_isSecret) {
+            viewport()->update();
+        }
+    }
+}
+
+RowLook TerminalWidget::lookOf(qint64 row) const
+{
+    RowLook look;
+    look.scheme = &m_scheme;
+    look.reverse = m_terminal.modes().reverseVideo != m_flash.isActive();
+    look.hideBlinking = !m_blinkOn;
+    if (const auto [from, to] = m_selection.columnsOf(row, columns()); from < to) {
+        look.highlights.push_back({from, to, m_scheme.selection, {}, false});
+    }
+    for (const TerminalSearch::Part& part : m_search->partsIn(row)) {
+        const QColor paper = part.isCurrent ? m_scheme.named[3] : mixed(m_scheme.named[3], m_scheme.background, 35);
+        look.highlights.push_back({part.from, part.to, paper, part.isCurrent ? m_scheme.background : m_scheme.foreground, false});
+    }
+    if (m_link) {
+        for (const RowPart& part : m_link->parts) {
+            if (part.row == row) {
+                look.highlights.push_back({part.from, part.to, {}, {}, true});
+            }
+        }
+    }
+    return look;
+}
+
+void TerminalWidget::paintEvent(QPaintEvent* event)
 {
     QPainter painter(viewport());
-    painter.fillRect(viewport()->rect(), m_terminal.modes().reverseVideo ? m_scheme.foreground : m_scheme.background);
-    painter.setFont(font());
-    const bool alternate = m_terminal.modes().alternateScreen;
-    const std::size_t offset = alternate ? m_terminal.scrollbackRows() : static_cast<std::size_t>(verticalScrollBar()->value());
-    Row line;
-    for (int row = 0; row < rows(); ++row) {
-        const std::size_t number = offset + static_cast<std::size_t>(row);
-        m_terminal.readRow(number, line);
-        paintLine(painter, line, kMargin + row * m_cellHeight, firstLine() + static_cast<qint64>(number));
+    const bool isReverse = m_terminal.modes().reverseVideo != m_flash.isActive();
+    const QColor blank = isReverse ? m_scheme.foreground : m_scheme.background;
+    const int height = m_painter.cellHeight();
+    const QRect grid(kMargin, kMargin, columns() * m_painter.cellWidth(), rows() * height);
+    for (const QRect& part : QRegion(event->region()).subtracted(grid)) {
+        painter.fillRect(part, blank);
     }
-    paintCursor(painter);
-}
-
-void TerminalWidget::paintLine(QPainter& painter, const Row& line, int y, qint64 number)
-{
-    Spot from;
-    Spot to;
-    if (m_selection) {
-        from = qMin(m_selection->anchor, m_selection->head);
-        to = qMax(m_selection->anchor, m_selection->head);
-    }
-    QFont face = font();
-    const int count = qMin(columns(), line.columns());
-    for (int column = 0; column < count; ++column) {
-        const std::u32string_view text = line.text(column);
-        if (line.width(column) == 0) {
+    m_rowBlinks.resize(static_cast<std::size_t>(rows()), false);
+    const std::vector<quint64> keys = rowKeys();
+    Row row;
+    for (int number = 0; number < rows(); ++number) {
+        const QRect place(0, kMargin + number * height, viewport()->width(), height);
+        if (!event->region().intersects(place)) {
             continue;
         }
-        const Style& style = line.style(column);
-        QColor ink = m_scheme.resolve(style.foreground, true, style.bold);
-        QColor paper = m_scheme.resolve(style.background, false, false);
-        if (style.inverse != m_terminal.modes().reverseVideo) {
-            std::swap(ink, paper);
+        // Output came since the last frame: these pixels are of none of the rows that are known to be shown.
+        const auto index = static_cast<std::size_t>(number);
+        if (index < m_shownKeys.size() && m_shownKeys[index] != keys[index]) {
+            m_shownKeys[index] = kUnknown;
         }
-        if (style.dim) {
-            ink = QColor((ink.red() * 2 + paper.red()) / 3, (ink.green() * 2 + paper.green()) / 3, (ink.blue() * 2 + paper.blue()) / 3);
-        }
-        const Spot here{number, column};
-        if (m_selection && here >= from && here < to) {
-            paper = m_scheme.selection;
-        }
-        const QRect box(kMargin + column * m_cellWidth, y, m_cellWidth * line.width(column), m_cellHeight);
-        if (paper != m_scheme.background) {
-            painter.fillRect(box, paper);
-        }
-        if (!text.empty() && text != U" " && !style.hidden) {
-            if (face.bold() != style.bold || face.italic() != style.italic) {
-                face.setBold(style.bold);
-                face.setItalic(style.italic);
-                painter.setFont(face);
-            }
-            if (text.size() > 1 || !drawBoxCharacter(painter, box, text[0], ink)) {
-                painter.setPen(ink);
-                painter.drawText(QPoint(box.left(), y + m_ascent), drawn(line, column));
-            }
-        }
-        if (style.underline != Underline::None || style.strike) {
-            painter.setPen(ink);
-            if (style.strike) {
-                painter.drawLine(box.left(), y + m_cellHeight / 2, box.right(), y + m_cellHeight / 2);
-            }
-            if (style.underline != Underline::None) {
-                painter.drawLine(box.left(), y + m_ascent + 2, box.right(), y + m_ascent + 2);
-            }
-            if (style.underline == Underline::Double) {
-                painter.drawLine(box.left(), y + m_ascent + 4, box.right(), y + m_ascent + 4);
-            }
-        }
+        readRowAt(m_terminal, topRow() + number, row);
+        m_rowBlinks[index] = m_painter.paint(painter, row, columns(), {kMargin, place.top()}, lookOf(topRow() + number));
+    }
+    m_blinks = std::find(m_rowBlinks.begin(), m_rowBlinks.end(), true) != m_rowBlinks.end();
+    if (!m_preedit.isEmpty()) {
+        paintPreedit(painter);
+    } else {
+        paintCursor(painter);
     }
 }
 
-QRect TerminalWidget::cursorRect() const
+bool TerminalWidget::isCursorOn() const
 {
-    const Position cursor = m_terminal.cursor();
-    const int hidden = verticalScrollBar()->maximum() - verticalScrollBar()->value();
-    return QRect(kMargin + cursor.column * m_cellWidth, kMargin + (cursor.row + hidden) * m_cellHeight, m_cellWidth, m_cellHeight);
+    const Modes& modes = m_terminal.modes();
+    return modes.cursorVisible && !(modes.cursorBlink && hasFocus() && !m_blinkOn);
 }
 
 void TerminalWidget::paintCursor(QPainter& painter)
 {
-    const Modes& modes = m_terminal.modes();
     QRect box = cursorRect();
-    if (!m_preedit.isEmpty()) {
-        painter.setFont(font());
-        const QRect area(box.topLeft(), QSize(QFontMetrics(font()).horizontalAdvance(m_preedit) + 2, m_cellHeight));
-        painter.fillRect(area, m_scheme.selection);
-        painter.setPen(m_scheme.foreground);
-        painter.drawText(QPoint(box.left(), box.top() + m_ascent), m_preedit);
-        return;
+    if (m_isSecret) { // a lock beside the caret
+        const int side = m_painter.cellHeight() * 3 / 4;
+        QRect lock(box.right() + 4, box.top() + m_painter.cellHeight() - side, side * 3 / 4, side);
+        if (lock.right() > viewport()->width()) {
+            lock.moveRight(viewport()->width() - 2);
+        }
+        painter.save();
+        painter.setRenderHint(QPainter::Antialiasing);
+        painter.setPen(QPen(m_scheme.named[3], qMax(1, side / 8)));
+        painter.drawArc(QRectF(lock.left() + lock.width() * 0.22, lock.top() + 1, lock.width() * 0.56, lock.height() * 0.8), 0, 180 * 16);
+        painter.fillRect(QRectF(lock.left(), lock.top() + lock.height() * 0.42, lock.width(), lock.height() * 0.52), m_scheme.named[3]);
+        painter.restore();
     }
-    if (!modes.cursorVisible || (modes.cursorBlink && hasFocus() && !m_blinkOn)) {
+    if (!isCursorOn()) {
         return;
     }
     if (!hasFocus()) {
         painter.setPen(m_scheme.cursor);
+        painter.setBrush(Qt::NoBrush);
         painter.drawRect(box.adjusted(0, 0, -1, -1));
         return;
     }
-    if (modes.cursorShape == CursorShape::Bar) {
-        box.setWidth(2);
-    } else if (modes.cursorShape == CursorShape::Underline) {
-        box.setTop(box.bottom() - 1);
-    } else {
-        const Position cursor = m_terminal.cursor();
-        const Row line = screenRow(cursor.row);
-        const std::u32string_view text = line.text(cursor.column);
-        painter.fillRect(box, m_scheme.cursor);
-        if (!text.empty() && (text.size() > 1 || !drawBoxCharacter(painter, box, text[0], m_scheme.background))) {
-            painter.setPen(m_scheme.background);
-            painter.setFont(font());
-            painter.drawText(QPoint(box.left(), box.top() + m_ascent), drawn(line, cursor.column));
-        }
+    switch (m_terminal.modes().cursorShape) {
+    case CursorShape::Bar: box.setWidth(qMax(2, m_painter.cellWidth() / 6)); break;
+    case CursorShape::Underline: box.setTop(box.bottom() - qMax(1, m_painter.cellHeight() / 10)); break;
+    default: {
+        Row row;
+        m_terminal.readScreenRow(m_terminal.cursor().row, row);
+        m_painter.paintCell(painter, row, m_terminal.cursor().column, box, m_scheme.background, m_scheme.cursor);
         return;
     }
+    }
     painter.fillRect(box, m_scheme.cursor);
+}
+
+void TerminalWidget::paintPreedit(QPainter& painter)
+{
+    const QFontMetrics metrics(font());
+    const QRect caret = cursorRect();
+    const int width = metrics.horizontalAdvance(m_preedit);
+    // Text that would leave the view begins further left.
+    const int left = qMax(kMargin, qMin(caret.left(), viewport()->width() - kMargin - width - 2));
+    const QRect area(left, caret.top(), width + 2, m_painter.cellHeight());
+    painter.fillRect(area, m_scheme.selection);
+    painter.setPen(m_scheme.foreground);
+    painter.setFont(font());
+    painter.drawText(QPoint(left, caret.top() + m_painter.ascent()), m_preedit);
+    painter.drawLine(area.left(), area.bottom(), area.right(), area.bottom());
+    painter.fillRect(left + metrics.horizontalAdvance(m_preedit.left(m_preeditCursor)), area.top(), 2, area.height(), m_scheme.cursor);
 }
 
 } // namespace coldframe::ui

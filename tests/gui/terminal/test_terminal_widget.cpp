@@ -2,7 +2,6 @@
 #include "ui/terminal/terminal_widget.h"
 
 #include <QAccessible>
-#include <QClipboard>
 #include <QKeyEvent>
 #include <QScrollBar>
 #include <QSignalSpy>
@@ -55,32 +54,6 @@ private slots:
         QTRY_COMPARE(sizes.count(), 1);
         QCOMPARE(sizes.at(0).at(0).toInt(), m_widget->rows());
         QVERIFY(m_widget->columns() < 60);
-    }
-
-    void selectionCopies()
-    {
-        m_widget->feed("alpha beta");
-        QTest::mouseDClick(m_widget->viewport(), Qt::LeftButton, {}, QPoint(15, 12));
-        QCOMPARE(m_widget->selectedText(), QStringLiteral("alpha"));
-        QTest::keyClick(m_widget.get(), Qt::Key_C, Qt::ControlModifier | Qt::ShiftModifier);
-        QCOMPARE(QGuiApplication::clipboard()->text(), QStringLiteral("alpha"));
-        // Output does not drop the selection.
-        m_widget->feed("\r\nmore");
-        QCOMPARE(m_widget->selectedText(), QStringLiteral("alpha"));
-    }
-
-    void multiLinePasteAsksFirst()
-    {
-        QSignalSpy asked(m_widget.get(), &TerminalWidget::pasteNeedsConfirmation);
-        QSignalSpy typed(m_widget.get(), &TerminalWidget::bytesTyped);
-        QGuiApplication::clipboard()->setText(QStringLiteral("one\ntwo\n"));
-        m_widget->paste();
-        QCOMPARE(asked.count(), 1);
-        QCOMPARE(typed.count(), 0);
-        m_widget->feed("\x1b[?2004h");
-        m_widget->paste();
-        QCOMPARE(typed.count(), 1);
-        QCOMPARE(typed.at(0).at(0).toByteArray(), QByteArray("\x1b[200~one\rtwo\r\x1b[201~"));
     }
 
     void scrollsBackWithShiftPageUp()
