@@ -62,7 +62,7 @@ constexpr Entry kSchemes[] = {
 ColorScheme made(const Entry& entry)
 {
     ColorScheme scheme{QString::fromLatin1(entry.id), QString::fromLatin1(entry.name), entry.isLight, QColor(entry.foreground),
-                       QColor(entry.background),      QColor(entry.selection),        QColor(entry.cursor), {}};
+                       QColor(entry.background),      QColor(entry.selection),        QColor(entry.cursor), {}, {}};
     std::transform(entry.named.begin(), entry.named.end(), scheme.named.begin(), [](QRgb rgb) { return QColor(rgb); });
     return scheme;
 }
@@ -121,6 +121,9 @@ QColor ColorScheme::resolve(const terminal::Color& color, bool isForeground, boo
     if (index < 16) {
         const bool brighten = isForeground && bold && index < 8;
         return named[static_cast<std::size_t>(brighten ? index + 8 : index)];
+    }
+    if (!others.isEmpty() && others.contains(index)) {
+        return others[index];
     }
     if (index < 232) { // the 6×6×6 cube
         const auto level = [](int n) { return n == 0 ? 0 : 55 + n * 40; };

@@ -4,6 +4,7 @@
 #include "terminal/cell.h"
 
 #include <QColor>
+#include <QHash>
 #include <QList>
 #include <QString>
 #include <array>
@@ -23,6 +24,9 @@ struct ColorScheme
     QColor selection;
     QColor cursor;
     std::array<QColor, 16> named;
+    QHash<int, QColor> others{}; ///< of the rest of the palette, what a program changed
+
+    bool operator==(const ColorScheme&) const = default;
 
     static ColorScheme dark();
     static ColorScheme light();

@@ -118,6 +118,7 @@ void TerminalWidget::endFrame()
     const bool isLate = now >= m_frameDue && now - m_frameDue < kFrame;
     m_frameDue = (isLate ? m_frameDue : now) + kFrame;
     ++m_frames;
+    takeColors();
     updateScrollBar();
     dropSelectionIfChanged();
     m_search->follow();

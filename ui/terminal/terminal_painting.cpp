@@ -104,6 +104,25 @@ void TerminalWidget::updateCursor()
     }
 }
 
+/// What the program changed of the palette (OSC 4, 10, 11, 12).
+void TerminalWidget::takeColors()
+{
+    ColorScheme now = m_ownScheme;
+    const Colors& colors = m_terminal.colors();
+    for (int index = 0; index < 256; ++index) {
+        if (const auto changed = colors.changed(static_cast<std::uint8_t>(index))) {
+            (index < 16 ? now.named[static_cast<std::size_t>(index)] : now.others[index]) = QColor(QRgb(*changed));
+        }
+    }
+    now.foreground = QColor(QRgb(colors.changed(DynamicColor::Foreground).value_or(now.foreground.rgb())));
+    now.background = QColor(QRgb(colors.changed(DynamicColor::Background).value_or(now.background.rgb())));
+    now.cursor = QColor(QRgb(colors.changed(DynamicColor::Cursor).value_or(now.cursor.rgb())));
+    if (now != m_scheme) {
+        m_scheme = now;
+        updateAll();
+    }
+}
+
 RowLook TerminalWidget::lookOf(qint64 row) const
 {
     RowLook look;

@@ -9,6 +9,8 @@
 #include <QFontDatabase>
 #include <QScrollBar>
 #include <QTimerEvent>
+#include <algorithm>
+#include <array>
 
 namespace coldframe::ui {
 
@@ -39,7 +41,7 @@ int chosenPoints(const TerminalLooks& looks)
 } // namespace
 
 TerminalWidget::TerminalWidget(QWidget* parent)
-    : QAbstractScrollArea(parent), m_terminal(24, 80, makeCallbacks()), m_scheme(ColorScheme::dark())
+    : QAbstractScrollArea(parent), m_terminal(24, 80, makeCallbacks())
 {
     installTerminalAccessibility();
     setObjectName(QStringLiteral("terminalWidget"));
@@ -72,7 +74,7 @@ TerminalWidget::TerminalWidget(QWidget* parent)
     connect(&m_flash, &QTimer::timeout, this, &TerminalWidget::updateAll);
     m_points = chosenPoints(m_looks);
     updateMetrics();
-    setColorScheme(m_scheme);
+    setColorScheme(ColorScheme::dark());
     connect(verticalScrollBar(), &QScrollBar::valueChanged, this, &TerminalWidget::updateChangedRows);
     m_blinkTimer.start(kBlinkMilliseconds, this);
 }
@@ -81,32 +83,25 @@ TerminalWidget::~TerminalWidget() = default;
 
 Callbacks TerminalWidget::makeCallbacks()
 {
-    // By what each has: an engine may tell more of them.
-    const auto fill = [this](auto& callbacks) {
-        callbacks.reply = [this](std::string_view bytes) { send(std::string(bytes)); };
-        callbacks.title = [this](const std::string& title) { emit titleChanged(QString::fromStdString(title)); };
-        callbacks.bell = [this] {
-            emit bell();
-            if (m_looks.visualBell && !m_flash.isActive()) {
-                m_flash.start(kFlashMilliseconds);
-                updateAll();
-            }
-        };
-        callbacks.notification = [this](const auto&... texts) {
-            const QString parts[] = {QString::fromStdString(texts)...};
-            emit programNotified(sizeof...(texts) > 1 ? parts[0] : QString(), parts[sizeof...(texts) - 1]);
-        };
-        callbacks.clipboardWrite = [this](const std::string& text) { emit clipboardOffered(QString::fromStdString(text)); };
-        callbacks.progress = [this](int state, int percent) { emit progressChanged(state, percent); };
-        if constexpr (requires { callbacks.directory; }) {
-            callbacks.directory = [this](const std::string& path) {
-                m_directory = QString::fromStdString(path);
-                emit directoryChanged(m_directory);
-            };
+    Callbacks callbacks;
+    callbacks.reply = [this](std::string_view bytes) { send(std::string(bytes)); };
+    callbacks.title = [this](const std::string& title) { emit titleChanged(QString::fromStdString(title)); };
+    callbacks.bell = [this] {
+        emit bell();
+        if (m_looks.visualBell && !m_flash.isActive()) {
+            m_flash.start(kFlashMilliseconds);
+            updateAll();
         }
     };
-    Callbacks callbacks;
-    fill(callbacks);
+    callbacks.notification = [this](const std::string& title, const std::string& text) {
+        emit programNotified(QString::fromStdString(title), QString::fromStdString(text));
+    };
+    callbacks.clipboardWrite = [this](const std::string& text) { emit clipboardOffered(QString::fromStdString(text)); };
+    callbacks.progress = [this](int state, int percent) { emit progressChanged(state, percent); };
+    callbacks.directory = [this](const std::string& path) {
+        m_directory = QString::fromStdString(path);
+        emit directoryChanged(m_directory);
+    };
     return callbacks;
 }
 
@@ -117,8 +112,12 @@ QSize TerminalWidget::sizeHint() const
 
 void TerminalWidget::setColorScheme(const ColorScheme& scheme)
 {
-    m_scheme = scheme;
+    m_ownScheme = m_scheme = scheme;
+    std::array<std::uint32_t, 16> palette{};
+    std::transform(scheme.named.begin(), scheme.named.end(), palette.begin(), [](const QColor& color) { return color.rgb() & 0xFFFFFFu; });
+    m_terminal.setDefaultPalette(palette);
     m_terminal.setDefaultColors(scheme.foreground.rgb() & 0xFFFFFFu, scheme.background.rgb() & 0xFFFFFFu);
+    takeColors();
     updateAll();
 }
 

@@ -150,6 +150,7 @@ private:
     // terminal_painting.cpp
     void updateChangedRows();
     void updateAll();
+    void takeColors();
     std::vector<quint64> rowKeys() const;
     RowLook lookOf(qint64 row) const;
     void updateCursor();
@@ -182,7 +183,8 @@ private:
     void tellReaders();
 
     terminal::Terminal m_terminal;
-    ColorScheme m_scheme;
+    ColorScheme m_ownScheme; ///< as it was set
+    ColorScheme m_scheme;    ///< with what the program changed of it
     TerminalLooks m_looks;
     int m_points = 10;
     RowPainter m_painter;

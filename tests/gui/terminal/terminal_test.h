@@ -34,6 +34,14 @@ protected:
         QTRY_VERIFY(m_widget->framesPainted() > frames);
         QCoreApplication::processEvents();
     }
+    /// Feeds and waits until it is parsed, which on a busy machine may take more than a turn of the event loop.
+    void show(const QByteArray& bytes)
+    {
+        m_widget->feed(bytes);
+        while (m_widget->queuedBytes() > 0) {
+            QCoreApplication::processEvents();
+        }
+    }
     QImage image() const { return m_widget->viewport()->grab().toImage(); }
     QPoint at(int row, int column) const { return m_widget->cellRect(row, column).center(); }
     /// The left border of a cell, where a selection of characters begins.

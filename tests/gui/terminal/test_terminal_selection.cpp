@@ -26,7 +26,7 @@ private slots:
 
     void charactersAreSelectedByDragging()
     {
-        m_widget->feed("alpha beta\r\ngamma delta");
+        show("alpha beta\r\ngamma delta");
         drag(before(0, 6), before(1, 5));
         QCOMPARE(m_widget->selectedText(), QStringLiteral("beta\ngamma"));
         QTest::mouseClick(m_widget->viewport(), Qt::LeftButton, {}, at(4, 4));
@@ -35,7 +35,7 @@ private slots:
 
     void wordsAndLinesAreSelectedByTwoAndThreeClicks()
     {
-        m_widget->feed("see /usr/share/x-1.2, or (b)\r\nnext");
+        show("see /usr/share/x-1.2, or (b)\r\nnext");
         QTest::mouseDClick(m_widget->viewport(), Qt::LeftButton, {}, at(0, 8));
         QCOMPARE(m_widget->selectedText(), QStringLiteral("/usr/share/x-1.2"));
         QTest::mouseRelease(m_widget->viewport(), Qt::LeftButton, {}, at(0, 8));
@@ -45,7 +45,7 @@ private slots:
 
     void draggingAfterADoubleClickTakesWholeWords()
     {
-        m_widget->feed("alpha beta gamma");
+        show("alpha beta gamma");
         QTest::mouseDClick(m_widget->viewport(), Qt::LeftButton, {}, at(0, 7));
         move(at(0, 12), {}, Qt::LeftButton);
         QTest::mouseRelease(m_widget->viewport(), Qt::LeftButton, {}, at(0, 12));
@@ -54,7 +54,7 @@ private slots:
 
     void aBlockIsSelectedWithAlt()
     {
-        m_widget->feed("abcdef\r\nghijkl\r\nmnopqr");
+        show("abcdef\r\nghijkl\r\nmnopqr");
         drag(before(0, 1), before(2, 3), Qt::AltModifier);
         QCOMPARE(m_widget->selectedText(), QStringLiteral("bc\nhi\nno"));
         drag(before(2, 5), before(1, 3), Qt::ControlModifier | Qt::AltModifier);
@@ -63,7 +63,7 @@ private slots:
 
     void shiftExtends()
     {
-        m_widget->feed("alpha beta gamma");
+        show("alpha beta gamma");
         drag(before(0, 0), before(0, 5));
         QCOMPARE(m_widget->selectedText(), QStringLiteral("alpha"));
         QTest::mouseClick(m_widget->viewport(), Qt::LeftButton, Qt::ShiftModifier, before(0, 10));
@@ -73,14 +73,14 @@ private slots:
     void wrappedRowsAreCopiedAsOneLineWithoutTrailingBlanks()
     {
         const QByteArray longLine(m_widget->columns() + 10, 'x');
-        m_widget->feed(longLine + "   \r\nshort   \r\n");
+        show(longLine + "   \r\nshort   \r\n");
         drag(before(0, 0), before(3, 0));
         QCOMPARE(m_widget->selectedText(), QString::fromLatin1(longLine) + QStringLiteral("\nshort\n"));
     }
 
     void wideCharactersAreSelectedWhole()
     {
-        m_widget->feed("a\u4f60\u597db");
+        show("a\u4f60\u597db");
         drag(before(0, 1), before(0, 5));
         QCOMPARE(m_widget->selectedText(), QStringLiteral("\u4f60\u597d"));
         QTest::mouseDClick(m_widget->viewport(), Qt::LeftButton, {}, at(0, 2)); // the right half
@@ -89,10 +89,10 @@ private slots:
 
     void theSelectionSurvivesOutputAndScrolling()
     {
-        m_widget->feed("keep this\r\n");
+        show("keep this\r\n");
         drag(before(0, 0), before(0, 9));
         for (int i = 0; i < 300; ++i) {
-            m_widget->feed("line " + QByteArray::number(i) + "\r\n");
+            show("line " + QByteArray::number(i) + "\r\n");
         }
         settle();
         QCOMPARE(m_widget->selectedText(), QStringLiteral("keep this"));
@@ -101,13 +101,13 @@ private slots:
 
     void whatIsWrittenOverIsSelectedNoMore()
     {
-        m_widget->feed("first");
+        show("first");
         drag(before(0, 0), before(0, 5));
         QVERIFY(m_widget->hasSelection());
-        m_widget->feed("\x1b[5;1Helsewhere");
+        show("\x1b[5;1Helsewhere");
         settle();
         QVERIFY(m_widget->hasSelection()); // the control: other rows do not matter
-        m_widget->feed("\x1b[1;1Hother");
+        show("\x1b[1;1Hother");
         settle();
         QVERIFY(!m_widget->hasSelection());
     }
@@ -115,7 +115,7 @@ private slots:
     void draggingBelowTheViewScrolls()
     {
         for (int i = 0; i < 300; ++i) {
-            m_widget->feed("line " + QByteArray::number(i) + "\r\n");
+            show("line " + QByteArray::number(i) + "\r\n");
         }
         settle();
         QScrollBar* bar = m_widget->verticalScrollBar();
@@ -133,7 +133,7 @@ private slots:
 
     void copyOnSelectIsAChoice()
     {
-        m_widget->feed("alpha beta");
+        show("alpha beta");
         drag(before(0, 0), before(0, 5));
         QVERIFY(QGuiApplication::clipboard()->text().isEmpty());
         QTest::keyClick(m_widget.get(), Qt::Key_C, Qt::ControlModifier | Qt::ShiftModifier);
@@ -156,7 +156,7 @@ private slots:
         QTest::keyClick(m_widget.get(), Qt::Key_V, Qt::ControlModifier | Qt::ShiftModifier);
         QCOMPARE(asked.count(), 1);
         QCOMPARE(typed.count(), 0);
-        m_widget->feed("\x1b[?2004h");
+        show("\x1b[?2004h");
         m_widget->paste();
         QCOMPARE(all(typed), QByteArray("\x1b[200~one\rtwo\r\x1b[201~"));
         QGuiApplication::clipboard()->setText(QStringLiteral("ls\x1b[201~\x03"));
@@ -213,7 +213,7 @@ private slots:
         QTest::keyClicks(m_widget.get(), QStringLiteral("b"));
         QGuiApplication::clipboard()->setText(QStringLiteral("c"));
         m_widget->paste();
-        m_widget->feed("\x1b[6n\x1b[?1000h");
+        show("\x1b[6n\x1b[?1000h");
         QTest::mouseClick(m_widget->viewport(), Qt::LeftButton, {}, at(1, 1));
         QCOMPARE(typed.count(), 1);
     }

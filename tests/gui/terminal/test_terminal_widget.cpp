@@ -120,6 +120,9 @@ private slots:
     {
         const auto inkOf = [this](const QByteArray& shownBytes) {
             m_widget->feed("\x1b[2J\x1b[H\x1b[?25l\x1b[38;2;255;0;0m" + shownBytes);
+            while (m_widget->queuedBytes() > 0) {
+                QCoreApplication::processEvents();
+            }
             return m_widget->viewport()->grab().toImage();
         };
         const QRect first = m_widget->cellRect(0, 0);
