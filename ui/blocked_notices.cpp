@@ -126,6 +126,18 @@ void BlockedNotices::tellQuestion(const QString& sandbox, const QString& name, c
     m_notifier.show({key, tr("%1 wants to reach %2").arg(name, target), tr("It waits for your answer in Coldframe's window."), tr("Answer")});
 }
 
+void BlockedNotices::tellProgram(const QString& sandbox, const QString& title, const QString& text)
+{
+    const QString name = nameOf(sandbox);
+    if (name.isEmpty() || !mayShow(sandbox + QStringLiteral(" program"))) {
+        return;
+    }
+    const QString key = QString::number(m_next++);
+    m_offers.insert(key, {sandbox, {}});
+    // It says who speaks, so that no program can pass for another or for the desktop.
+    m_notifier.show({key, tr("From a program in %1").arg(name), title.isEmpty() || text.isEmpty() ? title + text : tr("%1: %2").arg(title, text), QString()});
+}
+
 void BlockedNotices::allow(const QString& key)
 {
     const auto found = m_offers.constFind(key);

@@ -32,6 +32,8 @@ public:
 public slots:
     /// A question waits in the window; the notice opens it.
     void tellQuestion(const QString& sandbox, const QString& name, const QString& target);
+    /// A program's own words; the notice opens the sandbox.
+    void tellProgram(const QString& sandbox, const QString& title, const QString& text);
 
 signals:
     void said(const QString& text);

@@ -184,6 +184,9 @@ QMenu* MainWindow::makeGoMenu()
     add(tr("Start &Agent"), "goAgent", "Ctrl+Shift+A", inTerminal(&TerminalPage::startAgent));
     add(tr("Open &Shell"), "goShell", "Ctrl+Shift+T", inTerminal(&TerminalPage::openShell));
     add(tr("&Close Terminal"), "goCloseTerminal", "Ctrl+Shift+W", inTerminal(&TerminalPage::closeCurrent));
+    add(tr("Split Terminal to the &Right"), "goSplitRight", "Ctrl+Shift+D", inTerminal(&TerminalPage::splitRight));
+    add(tr("Split Terminal &Downwards"), "goSplitDown", "Ctrl+Shift+S", inTerminal(&TerminalPage::splitDown));
+    add(tr("Next Ter&minal of the Tab"), "goNextSplit", "Ctrl+Shift+Right", inTerminal(&TerminalPage::focusNext));
     return go;
 }
 
@@ -201,6 +204,7 @@ SandboxPage* MainWindow::page(const QString& id)
     }
     auto* made = new SandboxPage(m_client, *m_model, *m_actions, id, m_stack);
     connect(made, &SandboxPage::said, this, &MainWindow::say);
+    connect(made, &SandboxPage::programNotified, this, [this, id](const QString& title, const QString& text) { emit programNotified(id, title, text); });
     m_stack->addWidget(made);
     return made;
 }

@@ -62,6 +62,8 @@ public slots:
 
 signals:
     void windowSettingsChanged(const coldframe::ui::WindowSettings& settings);
+    /// A program of a sandbox says something while nobody looks (OSC 9, 99, 777). Texts are fit to be shown.
+    void programNotified(const QString& sandbox, const QString& title, const QString& text);
 
 protected:
     void closeEvent(QCloseEvent* event) override;

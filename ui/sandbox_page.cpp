@@ -82,6 +82,10 @@ SandboxPage::SandboxPage(api::Client& client, SandboxModel& model, SandboxAction
     m_tabs->setObjectName(QStringLiteral("pages"));
     m_overview = new OverviewPage(client, sandbox, m_tabs);
     m_terminal = new TerminalPage(client, sandbox, m_tabs);
+    connect(m_terminal, &TerminalPage::notified, this, &SandboxPage::programNotified);
+    connect(m_terminal, &TerminalPage::progressChanged, this, [this](int percent) {
+        m_tabs->setTabText(m_tabs->indexOf(m_terminal), percent < 0 ? tr("Terminal") : tr("Terminal (%1%)").arg(percent));
+    });
     m_network = new NetworkPage(client, sandbox, m_tabs);
     m_tabs->addTab(m_overview, tr("Overview"));
     m_tabs->addTab(m_terminal, tr("Terminal"));
@@ -234,6 +238,11 @@ void SandboxPage::refresh()
     m_remove->setEnabled(!busy);
     m_overview->show(*sandbox);
     m_terminal->setRunning(sandbox->state == SandboxState::Running);
+    QStringList folders;
+    for (const Workspace& workspace : sandbox->workspaces) {
+        folders << shownPath(workspace.path);
+    }
+    m_terminal->setFolders(folders);
     paintColors();
 }
 

@@ -45,6 +45,8 @@ public:
 
 signals:
     void said(const QString& text);
+    /// A program of a terminal that nobody looks at says something.
+    void programNotified(const QString& title, const QString& text);
 
 protected:
     void changeEvent(QEvent* event) override;

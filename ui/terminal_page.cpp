@@ -3,24 +3,33 @@
 
 #include "api/client.h"
 #include "ui/ask.h"
+#include "ui/terminal/terminal_widget.h"
 #include "ui/terminal_session.h"
+#include "ui/terminal_splits.h"
 #include "ui/text.h"
 #include "ui/theme.h"
 
+#include <QContextMenuEvent>
+#include <QDir>
 #include <QEvent>
 #include <QHBoxLayout>
+#include <QInputDialog>
 #include <QLabel>
+#include <QMenu>
 #include <QPushButton>
 #include <QStackedWidget>
+#include <QTabBar>
 #include <QTabWidget>
 #include <QTimer>
 #include <QVBoxLayout>
-#include <vector>
+#include <algorithm>
 
 namespace coldframe::ui {
 
 namespace {
 constexpr const char* kIsAgent = "isAgent";
+constexpr const char* kBaseTitle = "baseTitle";   ///< of a session: before what its program says
+constexpr const char* kGivenTitle = "givenTitle"; ///< of a tab: by the user
 } // namespace
 
 TerminalPage::TerminalPage(api::Client& client, const QString& sandbox, QWidget* parent)
@@ -64,7 +73,9 @@ TerminalPage::TerminalPage(api::Client& client, const QString& sandbox, QWidget*
     m_tabs->setTabsClosable(true);
     m_tabs->setMovable(true);
     m_tabs->setDocumentMode(true);
-    connect(m_tabs, &QTabWidget::tabCloseRequested, this, &TerminalPage::closeSession);
+    connect(m_tabs, &QTabWidget::tabCloseRequested, this, &TerminalPage::closeTab);
+    connect(m_tabs, &QTabWidget::tabBarDoubleClicked, this, &TerminalPage::renameTab);
+    m_tabs->tabBar()->installEventFilter(this);
     m_stack->addWidget(empty);
     m_stack->addWidget(m_tabs);
     layout->addWidget(m_stack, 1);
@@ -87,26 +98,52 @@ void TerminalPage::changeEvent(QEvent* event)
     }
 }
 
-int TerminalPage::runningSessions() const
+TerminalSplits* TerminalPage::tab(int index) const { return qobject_cast<TerminalSplits*>(m_tabs->widget(index)); }
+
+QList<TerminalSession*> TerminalPage::sessions() const
 {
-    int running = 0;
+    QList<TerminalSession*> all;
     for (int i = 0; i < m_tabs->count(); ++i) {
-        running += at(i) && at(i)->isRunning() ? 1 : 0;
+        all += tab(i)->sessions();
     }
-    return running;
+    return all;
 }
 
-TerminalSession* TerminalPage::at(int index) const { return qobject_cast<TerminalSession*>(m_tabs->widget(index)); }
-
-/// The tab of the agent's session, or -1.
-int TerminalPage::runningAgent() const
+int TerminalPage::tabOf(TerminalSession* session) const
 {
     for (int i = 0; i < m_tabs->count(); ++i) {
-        if (at(i) && at(i)->isRunning() && at(i)->property(kIsAgent).toBool()) {
+        if (tab(i)->isAncestorOf(session)) {
             return i;
         }
     }
     return -1;
+}
+
+TerminalSession* TerminalPage::current() const { return m_tabs->count() > 0 ? tab(m_tabs->currentIndex())->current() : nullptr; }
+
+int TerminalPage::runningSessions() const
+{
+    const QList<TerminalSession*> all = sessions();
+    return static_cast<int>(std::count_if(all.begin(), all.end(), [](const TerminalSession* session) { return session->isRunning(); }));
+}
+
+/// The agent's session, or nothing.
+TerminalSession* TerminalPage::runningAgent() const
+{
+    for (TerminalSession* session : sessions()) {
+        if (session->isRunning() && session->property(kIsAgent).toBool()) {
+            return session;
+        }
+    }
+    return nullptr;
+}
+
+void TerminalPage::setFolders(const QStringList& folders)
+{
+    m_folders = folders;
+    for (TerminalSession* session : sessions()) {
+        session->setFolders(folders);
+    }
 }
 
 void TerminalPage::setRunning(bool running)
@@ -130,26 +167,26 @@ void TerminalPage::lookForSessions()
     });
 }
 
-void TerminalPage::takeSessions(const nlohmann::json& sessions)
+void TerminalPage::takeSessions(const nlohmann::json& list)
 {
-    std::vector<TerminalSession*> lost;
+    QList<TerminalSession*> lost;
     bool isOneComing = false; // whose session the list may name already
-    for (int i = 0; i < m_tabs->count(); ++i) {
-        isOneComing = isOneComing || (at(i) && at(i)->isRunning() && at(i)->session().empty());
-        if (at(i) && at(i)->isLost()) {
-            lost.push_back(at(i));
+    const QList<TerminalSession*> open = sessions();
+    for (TerminalSession* one : open) {
+        isOneComing = isOneComing || (one->isRunning() && one->session().empty());
+        if (one->isLost()) {
+            lost.append(one);
         }
     }
-    for (const nlohmann::json& session : sessions) {
+    for (const nlohmann::json& session : list) {
         const std::string id = rawField(session, "id");
         const bool isAgent = !rawField(session, "agent").empty();
         bool isOpen = false;
-        for (int i = 0; i < m_tabs->count(); ++i) {
-            if (at(i) && at(i)->session() == id) {
+        for (TerminalSession* one : open) {
+            if (one->session() == id) {
                 isOpen = true;
-                std::erase(lost, at(i));
-                if (at(i)->isLost()) {
-                    at(i)->attachAgain();
+                if (lost.removeAll(one) > 0) {
+                    one->attachAgain();
                 }
             }
         }
@@ -167,9 +204,9 @@ void TerminalPage::takeSessions(const nlohmann::json& sessions)
 
 void TerminalPage::startAgent()
 {
-    if (const int running = runningAgent(); running >= 0) {
-        m_tabs->setCurrentIndex(running);
-        m_tabs->currentWidget()->setFocus();
+    if (TerminalSession* running = runningAgent()) {
+        m_tabs->setCurrentIndex(tabOf(running));
+        running->setFocus();
         return;
     }
     add("sandbox.launch", {{"sandbox", m_id.toStdString()}, {"arguments", nlohmann::json::array()}}, tr("Agent"), true);
@@ -180,29 +217,75 @@ void TerminalPage::startNewAgent()
     add("sandbox.launch", {{"sandbox", m_id.toStdString()}, {"arguments", nlohmann::json::array()}, {"new", true}}, tr("Agent"), true);
 }
 
-void TerminalPage::openShell()
+nlohmann::json TerminalPage::shellParams() const
 {
-    add("sandbox.exec",
-        {{"sandbox", m_id.toStdString()},
-         // A login shell, as in a terminal of the desktop: what installers add to ~/.profile holds.
-         {"argv", nlohmann::json::array({"bash", "-l"})},
-         {"environment", {{"TERM", "xterm-256color"}, {"COLORTERM", "truecolor"}}}},
-        tr("Shell"), false);
+    nlohmann::json params = {{"sandbox", m_id.toStdString()},
+                             // A login shell, as in a terminal of the desktop: what installers add to ~/.profile holds.
+                             {"argv", nlohmann::json::array({"bash", "-l"})},
+                             {"environment", {{"TERM", "xterm-256color"}, {"COLORTERM", "truecolor"}}}};
+    // Where the terminal at hand is, if that is in a workspace: the program's word is good for no other place.
+    const QString folder = current() ? QDir::cleanPath(current()->view()->directory()) : QString();
+    for (const QString& workspace : m_folders) {
+        if (folder == workspace || folder.startsWith(workspace + QLatin1Char('/'))) {
+            params["cwd"] = apiPath(folder);
+        }
+    }
+    return params;
+}
+
+void TerminalPage::openShell() { add("sandbox.exec", shellParams(), tr("Shell"), false); }
+void TerminalPage::splitRight() { split(Qt::Horizontal); }
+void TerminalPage::splitDown() { split(Qt::Vertical); }
+
+void TerminalPage::split(Qt::Orientation direction)
+{
+    if (m_tabs->count() == 0) {
+        openShell();
+        return;
+    }
+    tab(m_tabs->currentIndex())->split(make("sandbox.exec", shellParams(), tr("Shell"), false), direction);
+}
+
+void TerminalPage::focusNext()
+{
+    if (m_tabs->count() > 0) {
+        tab(m_tabs->currentIndex())->moveFocus(1);
+    }
+}
+
+TerminalSession* TerminalPage::make(std::string method, nlohmann::json params, const QString& title, bool isAgent)
+{
+    auto* session = new TerminalSession(m_client, std::move(method), std::move(params));
+    session->setFolders(m_folders);
+    session->setProperty(kIsAgent, isAgent);
+    session->setProperty(kBaseTitle, title);
+    const auto refresh = [this, session] {
+        if (const int index = tabOf(session); index >= 0) {
+            showTab(tab(index));
+        }
+        tellProgress();
+    };
+    connect(session, &TerminalSession::titleChanged, this, refresh);
+    connect(session, &TerminalSession::stateChanged, this, refresh);
+    connect(session, &TerminalSession::ended, this, &TerminalPage::showRightSide);
+    connect(session, &TerminalSession::notified, this, &TerminalPage::notified);
+    connect(session, &TerminalSession::menuAboutToShow, this, [this, session](QMenu* menu) {
+        menu->addSeparator();
+        menu->addAction(tr("Split to the Right"), this, &TerminalPage::splitRight)->setObjectName(QStringLiteral("menuSplitRight"));
+        menu->addAction(tr("Split Downwards"), this, &TerminalPage::splitDown)->setObjectName(QStringLiteral("menuSplitDown"));
+        menu->addAction(tr("Close Terminal"), this, [this, session] { closeSession(session); });
+    });
+    return session;
 }
 
 TerminalSession* TerminalPage::add(std::string method, nlohmann::json params, const QString& title, bool isAgent, bool show)
 {
-    auto* session = new TerminalSession(m_client, std::move(method), std::move(params), m_tabs);
-    session->setProperty(kIsAgent, isAgent);
-    connect(session, &TerminalSession::titleChanged, this, [this, session, title](const QString& text) {
-        const int index = m_tabs->indexOf(session);
-        m_tabs->setTabToolTip(index, text);
-        const QString tab = text.isEmpty() ? title : tr("%1: %2").arg(title, text.left(30));
-        m_tabs->setTabText(index, QString(tab).replace(QLatin1Char('&'), QStringLiteral("&&")));
-    });
-    connect(session, &TerminalSession::ended, this, &TerminalPage::showRightSide);
+    TerminalSession* session = make(std::move(method), std::move(params), title, isAgent);
+    auto* splits = new TerminalSplits(session, m_tabs);
+    connect(splits, &TerminalSplits::currentChanged, this, [this, splits] { showTab(splits); });
     m_stack->setCurrentWidget(m_tabs);
-    const int index = m_tabs->addTab(session, QString(title).replace(QLatin1Char('&'), QStringLiteral("&&")));
+    const int index = m_tabs->addTab(splits, QString());
+    showTab(splits);
     if (show) {
         m_tabs->setCurrentIndex(index);
         session->setFocus();
@@ -211,11 +294,81 @@ TerminalSession* TerminalPage::add(std::string method, nlohmann::json params, co
     return session;
 }
 
-void TerminalPage::closeSession(int index)
+/// The tab's title, icon and tool tip, of the terminal in it that is used.
+void TerminalPage::showTab(TerminalSplits* splits)
 {
-    auto* session = qobject_cast<TerminalSession*>(m_tabs->widget(index));
-    if (!session || !session->isRunning()) {
-        drop(m_tabs->widget(index));
+    const int index = m_tabs->indexOf(splits);
+    if (index < 0) {
+        return;
+    }
+    const TerminalSession* session = splits->current();
+    const QString base = session->property(kBaseTitle).toString();
+    const QString given = splits->property(kGivenTitle).toString();
+    QString text = !given.isEmpty() ? given : session->title().isEmpty() ? base : tr("%1: %2").arg(base, session->title().left(30));
+    switch (session->progressState()) {
+    case 1: text = tr("%1 (%2%)").arg(text).arg(session->progressPercent()); break;
+    case 2: text = tr("%1 (failed)").arg(text); break;
+    case 3: text = tr("%1 (busy)").arg(text); break;
+    case 4: text = tr("%1 (waits)").arg(text); break;
+    default: break;
+    }
+    if (session->isDetached()) {
+        text = tr("%1 (detached)").arg(text);
+    }
+    m_tabs->setTabText(index, text.replace(QLatin1Char('&'), QStringLiteral("&&")));
+    m_tabs->setTabToolTip(index, session->title());
+}
+
+void TerminalPage::tellProgress()
+{
+    int least = -1;
+    for (const TerminalSession* session : sessions()) {
+        if (session->progressState() == 1 && (least < 0 || session->progressPercent() < least)) {
+            least = session->progressPercent();
+        }
+    }
+    emit progressChanged(least);
+}
+
+void TerminalPage::renameTab(int index)
+{
+    if (index < 0) {
+        return;
+    }
+    auto* dialog = new QInputDialog(this);
+    dialog->setObjectName(QStringLiteral("renameTab"));
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    dialog->setWindowTitle(tr("Rename tab"));
+    dialog->setLabelText(tr("Name (empty: what the program says)"));
+    dialog->setTextValue(tab(index)->property(kGivenTitle).toString());
+    connect(dialog, &QInputDialog::textValueSelected, tab(index), [this, splits = tab(index)](const QString& text) {
+        splits->setProperty(kGivenTitle, text.left(60));
+        showTab(splits);
+    });
+    dialog->open();
+}
+
+bool TerminalPage::eventFilter(QObject* watched, QEvent* event)
+{
+    if (event->type() == QEvent::ContextMenu && watched == m_tabs->tabBar()) {
+        const auto* asked = static_cast<QContextMenuEvent*>(event);
+        const int index = m_tabs->tabBar()->tabAt(asked->pos());
+        if (index >= 0) {
+            auto* menu = new QMenu(this);
+            menu->setAttribute(Qt::WA_DeleteOnClose);
+            menu->addAction(tr("Rename…"), this, [this, index] { renameTab(index); });
+            menu->addAction(tr("Close"), this, [this, index] { closeTab(index); });
+            menu->popup(asked->globalPos());
+        }
+        return true;
+    }
+    return QWidget::eventFilter(watched, event);
+}
+
+void TerminalPage::closeSession(TerminalSession* session)
+{
+    if (!session->isRunning()) {
+        drop(session);
         return;
     }
     ask(
@@ -235,24 +388,37 @@ void TerminalPage::closeSession(int index)
         [this, session] { drop(session); });
 }
 
-void TerminalPage::closeCurrent()
+/// Its terminals one after the other.
+void TerminalPage::closeTab(int index)
 {
-    if (m_tabs->count() > 0) {
-        closeSession(m_tabs->currentIndex());
+    if (index >= 0 && index < m_tabs->count()) {
+        closeSession(tab(index)->current());
     }
 }
 
-void TerminalPage::drop(QWidget* session)
+void TerminalPage::closeCurrent()
 {
-    m_tabs->removeTab(m_tabs->indexOf(session));
-    session->deleteLater();
+    if (TerminalSession* session = current()) {
+        closeSession(session);
+    }
+}
+
+void TerminalPage::drop(TerminalSession* session)
+{
+    const int index = tabOf(session);
+    if (index >= 0 && !tab(index)->drop(session)) {
+        QWidget* splits = m_tabs->widget(index);
+        m_tabs->removeTab(index);
+        splits->deleteLater();
+    }
     showRightSide();
+    tellProgress();
 }
 
 void TerminalPage::showRightSide()
 {
     m_stack->setCurrentIndex(m_tabs->count() == 0 ? 0 : 1);
-    m_newAgent->setVisible(runningAgent() >= 0);
+    m_newAgent->setVisible(runningAgent() != nullptr);
 }
 
 } // namespace coldframe::ui

@@ -94,6 +94,7 @@ int runWindow(int argc, char** argv)
                 notices.tellQuestion(sandbox, name, target);
             }
         });
+        QObject::connect(&window, &MainWindow::programNotified, &notices, &BlockedNotices::tellProgram);
         QObject::connect(&notices, &BlockedNotices::sandboxWanted, &window, &MainWindow::showSandbox);
         QObject::connect(&window, &MainWindow::windowSettingsChanged, &theme, [&theme](const WindowSettings& changed) {
             Theme::setTerminalDark(changed.darkTerminals);

@@ -141,6 +141,14 @@
         <source>Answer</source>
         <translation>Antworten</translation>
     </message>
+    <message>
+        <source>From a program in %1</source>
+        <translation>Von einem Programm in %1</translation>
+    </message>
+    <message>
+        <source>%1: %2</source>
+        <translation>%1: %2</translation>
+    </message>
 </context>
 <context>
     <name>coldframe::ui::DesktopNotifier</name>
@@ -599,6 +607,18 @@
     <message>
         <source>&amp;Policy</source>
         <translation>&amp;Regeln</translation>
+    </message>
+    <message>
+        <source>Split Terminal to the &amp;Right</source>
+        <translation>Terminal nach &amp;rechts teilen</translation>
+    </message>
+    <message>
+        <source>Split Terminal &amp;Downwards</source>
+        <translation>Terminal nach &amp;unten teilen</translation>
+    </message>
+    <message>
+        <source>Next Ter&amp;minal of the Tab</source>
+        <translation>Nächstes Ter&amp;minal des Reiters</translation>
     </message>
 </context>
 <context>
@@ -2039,6 +2059,10 @@ Erhalten: der Arbeitsordner %1 auf diesem Rechner und die Aufzeichnung ihrer Ver
         <source>Policy</source>
         <translation>Regeln</translation>
     </message>
+    <message>
+        <source>Terminal (%1%)</source>
+        <translation>Terminal (%1 %)</translation>
+    </message>
 </context>
 <context>
     <name>coldframe::ui::SearchBar</name>
@@ -2335,6 +2359,54 @@ Erhalten: der Arbeitsordner %1 auf diesem Rechner und die Aufzeichnung ihrer Ver
     <message>
         <source>Leave It Running</source>
         <translation>Weiterlaufen lassen</translation>
+    </message>
+    <message>
+        <source>Split to the Right</source>
+        <translation>Nach rechts teilen</translation>
+    </message>
+    <message>
+        <source>Split Downwards</source>
+        <translation>Nach unten teilen</translation>
+    </message>
+    <message>
+        <source>Close Terminal</source>
+        <translation>Terminal schließen</translation>
+    </message>
+    <message>
+        <source>%1 (%2%)</source>
+        <translation>%1 (%2 %)</translation>
+    </message>
+    <message>
+        <source>%1 (failed)</source>
+        <translation>%1 (fehlgeschlagen)</translation>
+    </message>
+    <message>
+        <source>%1 (busy)</source>
+        <translation>%1 (beschäftigt)</translation>
+    </message>
+    <message>
+        <source>%1 (waits)</source>
+        <translation>%1 (wartet)</translation>
+    </message>
+    <message>
+        <source>%1 (detached)</source>
+        <translation>%1 (getrennt)</translation>
+    </message>
+    <message>
+        <source>Rename tab</source>
+        <translation>Reiter umbenennen</translation>
+    </message>
+    <message>
+        <source>Name (empty: what the program says)</source>
+        <translation>Name (leer: was das Programm sagt)</translation>
+    </message>
+    <message>
+        <source>Rename…</source>
+        <translation>Umbenennen…</translation>
+    </message>
+    <message>
+        <source>Close</source>
+        <translation>Schließen</translation>
     </message>
 </context>
 <context>

@@ -12,6 +12,7 @@
 #include "ui/sandbox_page.h"
 #include "ui/terminal/terminal_widget.h"
 #include "ui/terminal_page.h"
+#include "ui/terminal_session.h"
 #include "ui/text.h"
 #include "ui/theme.h"
 #include "ui/window_settings.h"
@@ -29,6 +30,7 @@
 #include <QDir>
 #include <QFile>
 #include <QFileDialog>
+#include <QInputDialog>
 #include <QLabel>
 #include <QLineEdit>
 #include <QListView>
@@ -160,6 +162,7 @@ private slots:
         QTRY_VERIFY(shownChild<TerminalWidget>("terminalView"));
         auto* view = shownChild<TerminalWidget>("terminalView");
         QTRY_VERIFY(!shownChild<QLabel>("terminalStatus"));
+        QTRY_VERIFY(!view->screenText().trimmed().isEmpty()); // the shell throws away what comes before its prompt
         QTest::keyClicks(view, QStringLiteral("echo $((40+2))-done; stty size"));
         QTest::keyClick(view, Qt::Key_Return);
         QTRY_VERIFY2(view->screenText().contains(QStringLiteral("42-done")), qPrintable(view->screenText().trimmed()));
@@ -189,6 +192,71 @@ private slots:
         emit tabs->tabCloseRequested(0);
         answer("confirmAccept");
         QTRY_COMPARE(tabs->count(), 0);
+    }
+
+    void aTabIsSplitRenamedAndDetached()
+    {
+        begin({QStringLiteral("--populate"), QStringLiteral("--kept-session")});
+        SandboxPage* shop = page(kWebshop);
+        shop->showTerminal();
+        auto* tabs = shop->findChild<QTabWidget*>(QStringLiteral("terminalTabs"));
+        QTRY_COMPARE(tabs->count(), 1);
+        QTRY_VERIFY(shownChild<TerminalWidget>("terminalView") &&
+                    shownChild<TerminalWidget>("terminalView")->screenText().contains(QStringLiteral("kept session")));
+        auto* kept = shop->findChild<TerminalSession*>();
+        const int wide = kept->view()->columns();
+        shop->terminal()->splitRight();
+        shop->terminal()->splitDown();
+        QTRY_COMPARE(shop->findChildren<TerminalSession*>().size(), 3);
+        QTRY_COMPARE(requests("sandbox.exec").size(), 2);
+        QCOMPARE(tabs->count(), 1);
+        QTRY_VERIFY(kept->view()->columns() < wide);
+        QTRY_COMPARE(shop->terminal()->runningSessions(), 3);
+        shop->terminal()->focusNext();
+        shop->terminal()->renameTab(0);
+        auto* name = shop->findChild<QInputDialog*>(QStringLiteral("renameTab"));
+        QVERIFY(name);
+        name->setTextValue(QStringLiteral("build & test"));
+        name->accept();
+        QTRY_COMPARE(tabs->tabText(0), QStringLiteral("build && test"));
+        // Left and seen again, without its program's noticing.
+        const auto attached = requests("session.attach").size();
+        kept->detach();
+        QVERIFY(kept->isDetached() && kept->isRunning());
+        QTRY_VERIFY(shownChild<QPushButton>("terminalAgain"));
+        click("terminalAgain");
+        QTRY_COMPARE(requests("session.attach").size(), attached + 1);
+        QTRY_VERIFY(kept->view()->screenText().contains(QStringLiteral("kept session")));
+        QVERIFY(!kept->isDetached());
+    }
+
+    void aProgramAsksBeforeItCopiesAndTellsHowFarItIs()
+    {
+        begin({QStringLiteral("--populate"), QStringLiteral("--kept-session")});
+        SandboxPage* shop = page(kWebshop);
+        shop->showTerminal();
+        auto* tabs = shop->findChild<QTabWidget*>(QStringLiteral("terminalTabs"));
+        QTRY_VERIFY(shownChild<TerminalWidget>("terminalView") &&
+                    shownChild<TerminalWidget>("terminalView")->screenText().contains(QStringLiteral("kept session")));
+        auto* session = shop->findChild<TerminalSession*>();
+        QGuiApplication::clipboard()->setText(QStringLiteral("before"));
+        session->view()->feed("\x1b]52;c;aGVsbG8=\a\x1b]9;4;1;42\a");
+        QTRY_VERIFY(shownChild<QPushButton>("clipboardOnce"));
+        QVERIFY(shownChild<QLabel>("terminalNoticeText")->text().contains(QLatin1Char('5')));
+        QCOMPARE(QGuiApplication::clipboard()->text(), QStringLiteral("before"));
+        QVERIFY(tabs->tabText(0).contains(QStringLiteral("42%")));
+        click("clipboardOnce");
+        QCOMPARE(QGuiApplication::clipboard()->text(), QStringLiteral("hello"));
+        session->view()->feed("\x1b]9;4;0\a");
+        QTRY_VERIFY(!tabs->tabText(0).contains(QLatin1Char('%')));
+        // In a terminal that is not at hand it becomes a notice of the desktop, three in a while at most.
+        QSignalSpy told(&m_scene->window, &MainWindow::programNotified);
+        session->view()->clearFocus();
+        for (int i = 0; i < 10; ++i) {
+            session->view()->feed("\x1b]777;notify;Done;all tests pass\a");
+        }
+        QTRY_COMPARE(told.count(), 3);
+        QCOMPARE(told.at(0).at(2).toString(), QStringLiteral("all tests pass"));
     }
 
     void sessionsThatRunAreThereWhenTheWindowOpens()
