@@ -5,6 +5,8 @@
 #include "tools/terminal_keys.h"
 
 #include <chrono>
+#include <fstream>
+#include <iterator>
 #include <sstream>
 #include <stdexcept>
 
@@ -72,6 +74,18 @@ struct Script
             until([&, text = unescaped(rest)] { return shows(joined.view, text); });
         } else if (command == "gone") {
             until([&, text = unescaped(rest)] { return !shows(joined.view, text); });
+        } else if (command == "screen") {
+            std::ifstream file(rest);
+            if (!file) {
+                throw std::runtime_error("cannot read it");
+            }
+            std::string wanted((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+            wanted.erase(wanted.find_last_not_of('\n') + 1);
+            until([&] {
+                std::string all = wholeScreen(joined.view);
+                all.erase(all.find_last_not_of('\n') + 1);
+                return all == wanted;
+            });
         } else if (command == "type") {
             joined.child.write(unescaped(rest));
         } else if (command == "key") {
@@ -90,6 +104,11 @@ struct Script
             }
         } else if (command == "settle" && words >> first) {
             settle(std::chrono::milliseconds(first));
+        } else if (command == "pause" && words >> first) {
+            const auto end = Clock::now() + std::chrono::milliseconds(first);
+            while (Clock::now() < end && !joined.child.ended()) {
+                joined.pump(20);
+            }
         } else if (command == "deadline" && words >> first) {
             deadline = std::chrono::seconds(first);
         } else if (command == "resize" && words >> first >> second) {

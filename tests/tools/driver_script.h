@@ -27,8 +27,10 @@ using Dump = std::function<void(const std::string& text)>;
 /// Carries out a script, a command a line (`#` begins a comment):
 ///   wait TEXT      until the screen shows TEXT     gone TEXT   until it no longer does
 ///   settle MS      until nothing has come for MS   end         until the program has ended
+///   pause MS       goes on after so long, for recordings of what never falls silent
 ///   type TEXT      escapes as in escapes.h         key NAME    as in terminal_keys.h, encoded as the program asked for
 ///   mouse WHAT     as in terminal_keys.h           resize R C
+///   screen FILE    until the screen is what the file holds, blanks and empty rows at the end left out
 ///   dump [TITLE]   shows the screen                deadline S  for each wait from here on (20)
 /// Throws std::runtime_error with the line that failed and the screen as it was.
 void runScript(std::istream& script, Joined& joined, const Dump& dump);

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 
-PACKAGES = ("@xterm/headless@6.0.0", "@xterm/addon-unicode-graphemes@0.4.0")
+PACKAGES = ("@xterm/headless@6.0.0", "@xterm/addon-unicode11@0.9.0")
 LEFT_OUT = 77
 
 
