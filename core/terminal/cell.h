@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
+#include <bit>
 #include <cstdint>
 
 namespace coldframe::terminal {
@@ -57,7 +59,14 @@ struct Pen
     Color background;
     std::uint16_t flags = 0;
     std::uint16_t extra = 0;
-    bool operator==(const Pen&) const = default;
+    using Words = std::array<std::uint32_t, 3>;
+    Words words() const { return std::bit_cast<Words>(*this); }
+    bool operator==(const Pen& other) const // compared for each cell that scrolls away
+    {
+        const Words a = words();
+        const Words b = other.words();
+        return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2])) == 0;
+    }
 
     void set(std::uint16_t flag, bool on) { flags = static_cast<std::uint16_t>(on ? flags | flag : flags & ~flag); }
     bool has(std::uint16_t flag) const { return (flags & flag) != 0; }

@@ -24,6 +24,7 @@ public:
     }
     static constexpr std::uint32_t kNone = 0xFFFFFFFF;
     std::uint32_t add(std::u32string_view cluster); ///< kNone when all numbers are in use
+    std::size_t size() const { return m_clusters.size(); }
     bool isFull() const { return m_free.empty() && m_clusters.size() >= m_limit; }
 
     void beginCollecting() { m_isUsed.assign(m_clusters.size(), false); }

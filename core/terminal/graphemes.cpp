@@ -4,44 +4,10 @@
 #include "terminal/unicode_table.h"
 
 #include <algorithm>
-#include <array>
-#include <vector>
 
 namespace coldframe::terminal {
 
 namespace {
-
-/// A table of two stages: blocks of 256 code points, equal blocks once.
-class Table
-{
-public:
-    Table()
-    {
-        const auto ranges = unicodeRanges();
-        std::size_t at = 0;
-        for (std::uint32_t block = 0; block < kBlocks; ++block) {
-            std::array<std::uint8_t, 256> values;
-            for (std::uint32_t i = 0; i < 256; ++i) {
-                while (at + 1 < ranges.size() && (ranges[at + 1] >> 8) <= block * 256 + i) {
-                    ++at;
-                }
-                values[i] = static_cast<std::uint8_t>(ranges[at] & 255u);
-            }
-            const auto same = std::find(m_values.begin(), m_values.end(), values);
-            m_blocks[block] = static_cast<std::uint16_t>(same - m_values.begin());
-            if (same == m_values.end()) {
-                m_values.push_back(values);
-            }
-        }
-    }
-
-    std::uint8_t at(char32_t c) const { return c < kBlocks * 256 ? m_values[m_blocks[c >> 8]][c & 255u] : std::uint8_t{0x10}; }
-
-private:
-    static constexpr std::uint32_t kBlocks = 0x1100;
-    std::array<std::uint16_t, kBlocks> m_blocks{};
-    std::vector<std::array<std::uint8_t, 256>> m_values;
-};
 
 bool isPictographic(std::u32string_view cluster)
 {
@@ -55,10 +21,43 @@ bool isPictographic(std::u32string_view cluster)
 
 } // namespace
 
-CharacterTraits traitsOf(char32_t character)
+TraitsTable::TraitsTable()
 {
-    static const Table table;
-    return {table.at(character)};
+    const auto ranges = unicodeRanges();
+    std::array<int, 256> uniform; // blocks of one value, most of them, are found by it
+    uniform.fill(-1);
+    std::size_t at = 0;
+    const auto startsBy = [&](std::size_t range, std::uint32_t c) { return range < ranges.size() && (ranges[range] >> 8) <= c; };
+    for (std::uint32_t block = 0; block < kBlocks; ++block) {
+        const std::uint32_t first = block * 256;
+        while (startsBy(at + 1, first)) {
+            ++at;
+        }
+        const auto value = static_cast<std::uint8_t>(ranges[at] & 255u);
+        const bool isUniform = !startsBy(at + 1, first + 255);
+        if (isUniform && uniform[value] >= 0) {
+            m_blocks[block] = static_cast<std::uint8_t>(uniform[value]);
+            continue;
+        }
+        std::array<std::uint8_t, 256> values;
+        for (std::uint32_t i = 0; i < 256; ++i) {
+            while (startsBy(at + 1, first + i)) {
+                ++at;
+            }
+            values[i] = static_cast<std::uint8_t>(ranges[at] & 255u);
+        }
+        if (isUniform) {
+            uniform[value] = static_cast<int>(m_values.size());
+        }
+        m_blocks[block] = static_cast<std::uint8_t>(m_values.size()); // there are fewer than 256 different ones
+        m_values.push_back(values);
+    }
+}
+
+const TraitsTable& traits()
+{
+    static const TraitsTable table;
+    return table;
 }
 
 bool joins(std::u32string_view cluster, char32_t next)

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 namespace coldframe::terminal {
 
@@ -30,8 +32,22 @@ struct CharacterTraits
     bool isEmojiByVariation() const { return (packed & 64u) != 0; }
 };
 
-/// Unicode 18.0. Any value is allowed, what is no code point has width 1.
-CharacterTraits traitsOf(char32_t character);
+/// Of every code point, Unicode 18.0: two stages, blocks of 256 code points, equal blocks once.
+class TraitsTable
+{
+public:
+    TraitsTable();
+    /// Any value is allowed, what is no code point has width 1.
+    CharacterTraits of(char32_t c) const { return {c < kBlocks * 256 ? m_values[m_blocks[c >> 8]][c & 255u] : std::uint8_t{0x10}}; }
+
+private:
+    static constexpr std::uint32_t kBlocks = 0x1100;
+    std::array<std::uint8_t, kBlocks> m_blocks{};
+    std::vector<std::array<std::uint8_t, 256>> m_values;
+};
+
+const TraitsTable& traits(); ///< made at the first use
+inline CharacterTraits traitsOf(char32_t character) { return traits().of(character); }
 
 /// Whether `next` belongs to the grapheme cluster `cluster` (not empty): rules GB6 to GB9a and GB11 to GB13 of UAX 29.
 bool joins(std::u32string_view cluster, char32_t next);

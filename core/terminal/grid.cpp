@@ -38,21 +38,16 @@ void Grid::breakWide(int row, int column)
     }
 }
 
-Cell* Grid::open(int row, int from, int to)
+void Grid::prepare(int row, int from, int to)
 {
     RowState& s = state(row);
-    Cell* all = cells(row);
     if (s.hasWide) {
         breakWide(row, from);
         breakWide(row, to);
     }
     if (s.used < from) {
-        fillUpTo(s, all, from);
+        fillUpTo(s, cells(row), from);
     }
-    s.used = std::max(s.used, static_cast<std::uint16_t>(to));
-    s.isPadded = s.isPadded && to < m_columns;
-    s.stamp = ++*m_stamps;
-    return all + from;
 }
 
 Cell* Grid::materialise(int row, int to)

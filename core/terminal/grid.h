@@ -48,7 +48,18 @@ public:
 
     /// Makes [from, to) of the row ready to be written, every cell of it by the caller: halves of wide characters that are cut
     /// at its edges become blank. The first of these cells.
-    Cell* open(int row, int from, int to);
+    Cell* open(int row, int from, int to)
+    {
+        RowState& s = state(row);
+        Cell* const all = cells(row);
+        if (s.hasWide || s.used < from) {
+            prepare(row, from, to);
+        }
+        s.used = s.used < to ? static_cast<std::uint16_t>(to) : s.used;
+        s.isPadded = s.isPadded && to < m_columns;
+        s.stamp = ++*m_stamps;
+        return all + from;
+    }
     /// All cells before `to` in memory, for changing some of them in place. The row's first cell.
     Cell* materialise(int row, int to);
     void erase(int row, int from, int to, const Cell& blank); ///< [from, to)
@@ -65,7 +76,8 @@ public:
 
 private:
     std::size_t slot(int row) const { return m_order[static_cast<std::size_t>(row)]; }
-    void fillUpTo(RowState& state, Cell* cells, int column);
+    void prepare(int row, int from, int to);
+    static void fillUpTo(RowState& state, Cell* cells, int column);
 
     int m_rows;
     int m_columns;

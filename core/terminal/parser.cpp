@@ -2,6 +2,7 @@
 #include "terminal/parser.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace coldframe::terminal {
 
@@ -13,43 +14,6 @@ constexpr std::size_t kKeptString = 4096; ///< memory that is kept for the next 
 bool isPrintable(char c) { return static_cast<unsigned char>(c) - 0x20u < 0x5Fu; }
 
 } // namespace
-
-void Csi::clear()
-{
-    prefix = 0;
-    final = 0;
-    intermediates = {};
-    m_size = 0;
-    m_subs = 0;
-    m_isFull = false;
-}
-
-void Csi::digit(int d)
-{
-    if (m_isFull) {
-        return;
-    }
-    if (m_size == 0) {
-        m_values[m_size++] = -1;
-    }
-    int& value = m_values[m_size - 1];
-    value = std::min(kMaxValue, std::max(0, value) * 10 + d);
-}
-
-void Csi::separate(bool isSub)
-{
-    if (m_size == 0) {
-        m_values[m_size++] = -1;
-    }
-    if (m_size == kMaxValues) {
-        m_isFull = true;
-        return;
-    }
-    if (isSub) {
-        m_subs |= std::uint64_t{1} << m_size;
-    }
-    m_values[m_size++] = -1;
-}
 
 void Parser::reset()
 {
@@ -67,10 +31,12 @@ void Parser::feed(std::string_view bytes)
     const char* started = at; // of the sequence that is not finished
     bool hasStarted = !isBetween();
     while (at != end) {
+        const bool wasTail = m_tailBytes > 0;
         if (isBetween()) {
             at = ground(at, end, started);
             hasStarted = !isBetween();
             m_unfinished = 0;
+            continue;
         } else if (m_tailBytes > 0) {
             const auto c = static_cast<unsigned char>(*at);
             if (c >= m_tailLowest && c <= m_tailHighest) {
@@ -78,19 +44,37 @@ void Parser::feed(std::string_view bytes)
                 utf8Tail(c);
             } else {
                 m_tailBytes = 0;
-                m_handler.print(kReplacement);
+                add(kReplacement);
             }
+            flush();
         } else if (m_state == State::Osc || m_state == State::Dcs || m_state == State::IgnoreString) {
             at = string(at, end);
+        } else if (m_state == State::CsiEntry || m_state == State::CsiParameter) {
+            at = parameters(at, end);
         } else {
             sequenceByte(static_cast<unsigned char>(*at++));
-            if (m_tailBytes > 0) { // a character broke the sequence off
-                started = at - 1;
-                m_unfinished = 0;
-            }
+        }
+        if (m_tailBytes > 0 && !wasTail) { // a character broke a sequence off
+            started = at - 1;
+            m_unfinished = 0;
         }
     }
     m_unfinished = isBetween() ? 0 : m_unfinished + static_cast<std::size_t>(end - (hasStarted ? started : end));
+}
+
+void Parser::flush()
+{
+    if (m_textSize > 0) {
+        m_handler.print({m_text.data(), std::exchange(m_textSize, 0)});
+    }
+}
+
+void Parser::add(char32_t c)
+{
+    if (m_textSize == m_text.size()) {
+        flush();
+    }
+    m_text[m_textSize++] = c;
 }
 
 /// Text and controls, up to and including what begins a sequence or is the beginning of a character; `started` is where that is.
@@ -107,6 +91,26 @@ const char* Parser::ground(const char* at, const char* end, const char*& started
                 break;
             }
         }
+        // Text that is not ASCII alone, up to a control, is printed together.
+        while (at != end && (static_cast<unsigned char>(*at) >= 0x80 || (m_textSize > 0 && isPrintable(*at)))) {
+            if (static_cast<unsigned char>(*at) < 0x80) {
+                add(static_cast<unsigned char>(*at++));
+                continue;
+            }
+            started = at;
+            startUtf8(static_cast<unsigned char>(*at++));
+            while (m_tailBytes > 0 && at != end && static_cast<unsigned char>(*at) >= m_tailLowest && static_cast<unsigned char>(*at) <= m_tailHighest) {
+                utf8Tail(static_cast<unsigned char>(*at++));
+            }
+            if (!isBetween()) {
+                flush();
+                return at;
+            }
+        }
+        flush();
+        if (at == end || isPrintable(*at)) {
+            continue;
+        }
         started = at;
         const auto c = static_cast<unsigned char>(*at++);
         if (c == 0x1B) {
@@ -116,17 +120,32 @@ const char* Parser::ground(const char* at, const char* end, const char*& started
         }
         if (c < 0x20) {
             m_handler.execute(static_cast<char>(c));
-        } else if (c >= 0x80) {
-            startUtf8(c);
-            // Whole characters at once.
-            while (m_tailBytes > 0 && at != end && static_cast<unsigned char>(*at) >= m_tailLowest && static_cast<unsigned char>(*at) <= m_tailHighest) {
-                utf8Tail(static_cast<unsigned char>(*at++));
-            }
-            if (!isBetween()) {
-                return at;
-            }
         }
     }
+    return at;
+}
+
+/// The parameters of a CSI, the bulk of most output.
+const char* Parser::parameters(const char* at, const char* end)
+{
+    while (at != end) {
+        const auto c = static_cast<unsigned char>(*at++);
+        if (c >= '0' && c <= '9') {
+            m_csi.digit(c - '0');
+        } else if (c == ';' || c == ':') {
+            m_csi.separate(c == ':');
+        } else if (c >= 0x40 && c < 0x7F) {
+            m_csi.final = static_cast<char>(c);
+            m_state = State::Ground;
+            m_handler.csi(m_csi);
+            return at;
+        } else {
+            m_state = m_csi.size() != 0 ? State::CsiParameter : State::CsiEntry;
+            sequenceByte(c);
+            return at;
+        }
+    }
+    m_state = m_csi.size() != 0 ? State::CsiParameter : State::CsiEntry;
     return at;
 }
 
@@ -149,7 +168,7 @@ void Parser::startUtf8(unsigned char c)
         m_tailLowest = c == 0xF0 ? 0x90 : 0x80;
         m_tailHighest = c == 0xF4 ? 0x8F : 0xBF;
     } else {
-        m_handler.print(kReplacement);
+        add(kReplacement);
     }
 }
 
@@ -166,9 +185,10 @@ void Parser::utf8Tail(unsigned char c)
 void Parser::character(char32_t c)
 {
     if (c >= 0xA0) {
-        m_handler.print(c);
+        add(c);
         return;
     }
+    flush();
     m_intermediates.clear();
     escapeByte(static_cast<unsigned char>(c - 0x40)); // C1: ESC and the byte 0x40 below (ECMA-48, section 5.3)
 }
@@ -200,6 +220,7 @@ void Parser::sequenceByte(unsigned char c)
         // UTF-8 is not part of any sequence: abandon it and print.
         m_state = State::Ground;
         startUtf8(c);
+        flush();
     } else if (c == 0x7F) {
         return;
     } else if (m_state == State::Escape || m_state == State::EscapeIntermediate) {

@@ -33,9 +33,37 @@ public:
     }
 
     // For the parser.
-    void clear();
-    void digit(int d);
-    void separate(bool isSub);
+    void clear()
+    {
+        prefix = 0;
+        final = 0;
+        intermediates = {};
+        m_size = 0;
+        m_subs = 0;
+        m_isFull = false;
+    }
+    void digit(int d)
+    {
+        if (m_size == 0) {
+            m_values[m_size++] = -1;
+        }
+        if (!m_isFull) {
+            int& value = m_values[m_size - 1];
+            value = value < 0 ? d : value * 10 + d < kMaxValue ? value * 10 + d : kMaxValue;
+        }
+    }
+    void separate(bool isSub)
+    {
+        if (m_size == 0) {
+            m_values[m_size++] = -1;
+        }
+        if (m_size == kMaxValues) {
+            m_isFull = true;
+            return;
+        }
+        m_subs |= isSub ? std::uint64_t{1} << m_size : 0;
+        m_values[m_size++] = -1;
+    }
 
 private:
     std::array<int, kMaxValues> m_values{}; ///< -1: omitted
@@ -50,7 +78,7 @@ class ParserHandler
 public:
     virtual ~ParserHandler() = default;
     virtual void printAscii(std::string_view text) = 0; ///< 0x20 to 0x7E, not empty
-    virtual void print(char32_t character) = 0;         ///< at least U+00A0
+    virtual void print(std::u32string_view text) = 0;   ///< 0x20 to 0x7E, and from U+00A0 on; not empty
     virtual void execute(char control) = 0;             ///< C0 control
     virtual void csi(const Csi& sequence) = 0;
     virtual void escape(std::string_view intermediates, char final) = 0; ///< C1 controls too, as their 7-bit form
@@ -93,6 +121,9 @@ private:
     bool isBetween() const { return m_state == State::Ground && m_tailBytes == 0; }
     const char* ground(const char* at, const char* end, const char*& started);
     const char* string(const char* at, const char* end);
+    const char* parameters(const char* at, const char* end);
+    void flush();
+    void add(char32_t c);
     void sequenceByte(unsigned char c);
     void escapeByte(unsigned char c);
     void csiByte(unsigned char c);
@@ -116,6 +147,8 @@ private:
     unsigned char m_tailLowest = 0x80; ///< bounds of the next byte (Unicode, table 3-7)
     unsigned char m_tailHighest = 0xBF;
     std::size_t m_unfinished = 0;
+    std::array<char32_t, 128> m_text{}; ///< printed together
+    std::size_t m_textSize = 0;
 };
 
 } // namespace coldframe::terminal

@@ -2,7 +2,6 @@
 // Printing and the cursor. Editing is in screen_edit.cpp, rectangles in screen_rectangles.cpp, sizes in reflow.cpp.
 #include "terminal/screen.h"
 
-#include "terminal/graphemes.h"
 #include "terminal/row_filling.h"
 
 #include <algorithm>
@@ -53,7 +52,7 @@ void Screen::printAscii(std::string_view text)
 {
     if (charsets.single != 0 || charsets.sets[charsets.left] != Charset::Ascii) {
         for (const char c : text) {
-            print(static_cast<unsigned char>(c));
+            printOne(static_cast<unsigned char>(c));
         }
         return;
     }
@@ -89,8 +88,52 @@ void Screen::printAscii(std::string_view text)
             }
         }
     }
-    m_lastPut = {m_cursor.row, m_wrapPending ? m_cursor.column : m_cursor.column - 1};
-    m_lastStamp = m_grid->state(m_cursor.row).stamp;
+    notePut(m_cursor.row, m_wrapPending ? m_cursor.column : m_cursor.column - 1);
+}
+
+void Screen::notePut(int row, int column)
+{
+    m_lastPut = {row, column};
+    m_lastStamp = m_grid->state(row).stamp;
+}
+
+/// Characters of one column that join nothing go into their cells at once, the other ones singly.
+void Screen::print(std::u32string_view text)
+{
+    const bool isPlain = charsets.single == 0 && charsets.sets[charsets.left] == Charset::Ascii && !modes.insert;
+    while (!text.empty()) {
+        const int row = m_cursor.row;
+        const int column = m_cursor.column;
+        const int last = rightLimit();
+        std::size_t count = 0;
+        if (isPlain && !m_wrapPending) {
+            const auto room = std::min<std::size_t>(text.size(), static_cast<std::size_t>(last - column + 1));
+            constexpr std::uint8_t kSimple = 0x10; // one column, Join::Other
+            while (count < room && (text[count] < kFirstJoining || (m_traits.of(text[count]).packed & 0x3Fu) == kSimple)) {
+                ++count;
+            }
+        }
+        if (count == 0) {
+            printOne(text.front());
+            text.remove_prefix(1);
+            continue;
+        }
+        Cell* cells = m_grid->open(row, column, column + static_cast<int>(count));
+        Cell cell;
+        cell.pen = pen;
+        for (std::size_t i = 0; i < count; ++i) {
+            cell.packed = static_cast<std::uint32_t>(text[i]) | Cell::kNarrow;
+            cells[i] = cell;
+        }
+        m_lastPrinted = text[count - 1];
+        text.remove_prefix(count);
+        m_cursor.column += static_cast<int>(count);
+        if (m_cursor.column > last) {
+            m_cursor.column = last;
+            m_wrapPending = true;
+        }
+        notePut(row, m_wrapPending ? m_cursor.column : m_cursor.column - 1);
+    }
 }
 
 char32_t Screen::translated(char32_t character)
@@ -103,14 +146,14 @@ char32_t Screen::translated(char32_t character)
     return set == Charset::British && character == U'#' ? U'\u00A3' : character;
 }
 
-void Screen::print(char32_t character)
+void Screen::printOne(char32_t character)
 {
     if (character < 0x7F) {
         character = translated(character);
     }
     int width = 1;
     if (character >= kFirstJoining) {
-        const CharacterTraits traits = traitsOf(character);
+        const CharacterTraits traits = m_traits.of(character);
         const Join join = traits.join();
         if (join == Join::Ignored) {
             return;
@@ -164,8 +207,7 @@ void Screen::put(std::uint32_t character, int width)
         cells[1].pen = pen;
         m_grid->state(row).hasWide = true;
     }
-    m_lastPut = {row, column};
-    m_lastStamp = m_grid->state(row).stamp;
+    notePut(row, column);
     m_cursor.column += width;
     if (m_cursor.column > last) {
         m_cursor.column = last;
@@ -189,15 +231,12 @@ bool Screen::tryJoin(char32_t character, bool onlyMark)
         return false;
     }
     const Cell before = m_grid->at(row, column);
-    std::u32string cluster;
-    if (before.isCluster()) {
-        cluster = m_clusters.at(before.character());
-    } else {
-        cluster.assign(1, before.character() == 0 ? U' ' : static_cast<char32_t>(before.character()));
-    }
-    if (!joins(cluster, character)) {
+    const char32_t single = before.character() == 0 ? U' ' : static_cast<char32_t>(before.character());
+    const std::u32string_view present = before.isCluster() ? m_clusters.at(before.character()) : std::u32string_view(&single, 1);
+    if (!joins(present, character)) {
         return false;
     }
+    std::u32string cluster(present);
     if (cluster.size() >= Clusters::kMaxCodePoints) {
         return true;
     }
@@ -220,9 +259,9 @@ bool Screen::tryJoin(char32_t character, bool onlyMark)
             if (m_cursor.column == rightLimit()) {
                 return true;
             }
-            const Pen present = std::exchange(pen, before.pen);
+            const Pen now = std::exchange(pen, before.pen);
             put(number | Cell::kCluster, 2);
-            pen = present;
+            pen = now;
             return true;
         }
         width = 2;
@@ -242,8 +281,7 @@ bool Screen::tryJoin(char32_t character, bool onlyMark)
             m_wrapPending = true;
         }
     }
-    m_lastPut = {row, column};
-    m_lastStamp = m_grid->state(row).stamp;
+    notePut(row, column);
     return true;
 }
 
@@ -251,7 +289,7 @@ void Screen::repeat(int count)
 {
     // No more than a screenful can be seen.
     for (int i = std::min(count, rows() * columns()); m_lastPrinted != 0 && i > 0; --i) {
-        print(m_lastPrinted);
+        printOne(m_lastPrinted);
     }
 }
 

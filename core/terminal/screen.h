@@ -2,6 +2,7 @@
 #pragma once
 
 #include "terminal/cell_store.h"
+#include "terminal/graphemes.h"
 #include "terminal/grid.h"
 #include "terminal/modes.h"
 #include "terminal/row.h"
@@ -84,7 +85,7 @@ public:
 
     // Printing
     void printAscii(std::string_view text); ///< 0x20 to 0x7E only
-    void print(char32_t character);         ///< no control
+    void print(std::u32string_view text);   ///< no controls
     void repeat(int count);                 ///< REP
     void forgetLast() { m_lastPrinted = 0; } ///< something came between the character and a REP
 
@@ -168,7 +169,9 @@ private:
     void shiftRight(int row, int column, int count);
     void shiftLeft(int row, int column, int count);
     void eraseSpan(int row, int from, int to, bool selective);
+    void printOne(char32_t character);
     void put(std::uint32_t character, int width);
+    void notePut(int row, int column);
     bool tryJoin(char32_t character, bool onlyMark);
     char32_t translated(char32_t character);
     void collectClusters();
@@ -176,6 +179,7 @@ private:
     void clampCursor();
     void reflow(int rows, int columns, Position& cursor, bool& wrapPending);
 
+    const TraitsTable& m_traits = traits();
     std::uint64_t m_stamps = 0;
     Grid m_main;
     Grid m_alternate;

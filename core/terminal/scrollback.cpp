@@ -22,13 +22,14 @@ constexpr std::uint8_t kWideFlag = 2;
 constexpr std::uint8_t kGoesOnFlag = 4;
 constexpr unsigned kMarkShift = 3;
 
-void putNumber(std::vector<std::uint8_t>& out, std::size_t value)
+std::uint8_t* putNumber(std::uint8_t* out, std::size_t value)
 {
     while (value >= 0x80) {
-        out.push_back(static_cast<std::uint8_t>(value | 0x80));
+        *out++ = static_cast<std::uint8_t>(value | 0x80);
         value >>= 7;
     }
-    out.push_back(static_cast<std::uint8_t>(value));
+    *out++ = static_cast<std::uint8_t>(value);
+    return out;
 }
 
 std::size_t takeNumber(const std::vector<std::uint8_t>& in, std::size_t& at)
@@ -43,15 +44,15 @@ std::size_t takeNumber(const std::vector<std::uint8_t>& in, std::size_t& at)
     }
 }
 
-void putCharacter(std::vector<std::uint8_t>& out, char32_t c)
+std::uint8_t* putCharacter(std::uint8_t* out, char32_t c)
 {
     if (c < 0x80) {
-        out.push_back(static_cast<std::uint8_t>(c));
-        return;
+        *out = static_cast<std::uint8_t>(c);
+        return out + 1;
     }
     char bytes[4];
     const std::size_t size = encodeUtf8(c, bytes);
-    out.insert(out.end(), bytes, bytes + size);
+    return std::copy_n(bytes, size, out);
 }
 
 /// Only of what putCharacter() wrote.
@@ -71,12 +72,8 @@ char32_t takeCharacter(const std::vector<std::uint8_t>& in, std::size_t& at)
 
 std::size_t hashOf(const Pen& pen)
 {
-    const auto color = [](const Color& c) {
-        return (static_cast<std::size_t>(c.kind) << 24) | (static_cast<std::size_t>(c.red) << 16) | (static_cast<std::size_t>(c.green) << 8) | c.blue;
-    };
-    std::size_t hash = color(pen.foreground) * 0x9E3779B97F4A7C15u;
-    hash ^= color(pen.background) * 0xC2B2AE3D27D4EB4Fu;
-    hash ^= ((static_cast<std::size_t>(pen.flags) << 16) | pen.extra) * 0x165667B19E3779F9u;
+    const Pen::Words words = pen.words();
+    const std::size_t hash = words[0] * 0x9E3779B97F4A7C15u ^ words[1] * 0xC2B2AE3D27D4EB4Fu ^ words[2] * 0x165667B19E3779F9u;
     return hash >> 58;
 }
 
@@ -134,7 +131,7 @@ template <typename Visit> void Scrollback::decode(const Block& block, std::size_
     const Header header = readHeader(block, at);
     std::array<char32_t, Clusters::kMaxCodePoints> text;
     Pen pen;
-    std::size_t left = header.isPlain ? header.cells : 0; // characters of this run; never more than cells
+    std::size_t left = header.isPlain ? header.cells : 0; // characters of this run, or more: the paragraph ends it then
     while (at < end) {
         if (left == 0) {
             left = takeNumber(block.bytes, at);
@@ -171,7 +168,7 @@ std::uint32_t Scrollback::penNumber(Block& block, const Pen& pen)
     return cached - 1;
 }
 
-void Scrollback::append(const Cell* cells, std::size_t count, RowMark mark, bool goesOn, const Clusters& clusters)
+Scrollback::Block& Scrollback::blockForMore()
 {
     if (m_blocks.empty() || m_blocks.back().bytes.size() >= kBlockBytes || m_blocks.back().starts.size() >= kBlockParagraphs ||
         m_blocks.back().pens.size() >= kBlockPens) {
@@ -185,51 +182,84 @@ void Scrollback::append(const Cell* cells, std::size_t count, RowMark mark, bool
         m_blocks.emplace_back();
         m_penCache.fill(0);
     }
-    Block& block = m_blocks.back();
-    block.starts.push_back(static_cast<std::uint32_t>(block.bytes.size()));
-    putNumber(block.bytes, count);
-    const std::size_t flagsAt = block.bytes.size();
-    auto flags = static_cast<std::uint8_t>((goesOn ? kGoesOnFlag : 0u) | (static_cast<unsigned>(mark) << kMarkShift));
-    block.bytes.push_back(flags);
-    const bool isPlain = std::all_of(cells, cells + count, [](const Cell& cell) { return cell.pen == Pen{} && cell.width() == 1; });
-    flags |= isPlain ? kPlainFlag : 0;
-    for (std::size_t i = 0; i < count;) {
-        std::size_t end = i;
-        std::size_t characters = 0;
-        if (isPlain) {
-            end = count;
-        } else {
-            for (; end < count && cells[end].pen == cells[i].pen; ++end) {
-                characters += cells[end].width() != 0 ? 1 : 0;
-            }
-            if (characters != 0) { // a right half alone, with a style of its own, belongs to the left one
-                putNumber(block.bytes, characters);
-                putNumber(block.bytes, penNumber(block, cells[i].pen));
-            }
+    return m_blocks.back();
+}
+
+/// One run: cells of the same style. Returns where the next byte goes.
+std::uint8_t* Scrollback::putRun(std::uint8_t* out, const Cell* cells, const Cell* end, const Clusters& clusters, bool& hasWide)
+{
+    for (; cells != end; ++cells) {
+        // One narrow character of ASCII, the usual case, is its own byte; a blank is 0.
+        if ((cells->packed & ~std::uint32_t{0x7F}) == Cell::kNarrow) {
+            *out++ = static_cast<std::uint8_t>(cells->packed & 0x7Fu);
+            continue;
         }
-        for (; i < end; ++i) {
-            const Cell& cell = cells[i];
-            if (cell.width() == 0) {
-                continue;
+        if (cells->width() == 0) {
+            continue;
+        }
+        if (cells->width() == 2) {
+            *out++ = kWideByte;
+            hasWide = true;
+        }
+        if (cells->isCluster()) {
+            const std::u32string_view text = clusters.at(cells->character());
+            *out++ = kClusterByte;
+            *out++ = static_cast<std::uint8_t>(text.size());
+            for (const char32_t c : text) {
+                out = putCharacter(out, c);
             }
-            if (cell.width() == 2) {
-                block.bytes.push_back(kWideByte);
-                flags |= kWideFlag;
-            }
-            if (cell.isCluster()) {
-                const std::u32string_view text = clusters.at(cell.character());
-                block.bytes.push_back(kClusterByte);
-                block.bytes.push_back(static_cast<std::uint8_t>(text.size()));
-                for (const char32_t c : text) {
-                    putCharacter(block.bytes, c);
-                }
-            } else {
-                putCharacter(block.bytes, cell.character());
-            }
+        } else {
+            out = putCharacter(out, cells->character());
         }
     }
-    block.bytes[flagsAt] = flags;
-    const std::size_t rows = rowsOf(block, block.starts.size() - 1);
+    return out;
+}
+
+void Scrollback::append(const Cell* cells, std::size_t count, RowMark mark, bool goesOn, bool mayBeWide, const Clusters& clusters)
+{
+    Block& block = blockForMore();
+    // Room for the worst: each cell a run of its own and a wide character of four bytes; clusters are more.
+    constexpr std::size_t kHeader = 16;
+    constexpr std::size_t kPerCell = 11;
+    std::size_t room = kHeader + count * kPerCell;
+    if (clusters.size() > 0) {
+        const auto several = static_cast<std::size_t>(std::count_if(cells, cells + count, [](const Cell& cell) { return cell.isCluster(); }));
+        room += several * (2 + 4 * Clusters::kMaxCodePoints);
+    }
+    if (m_encoded.size() < room) {
+        m_encoded.resize(room);
+    }
+    std::uint8_t* const begin = m_encoded.data();
+    std::uint8_t* out = putNumber(begin, count);
+    std::uint8_t* const flagsAt = out++;
+    bool isPlain = false;
+    bool hasWide = false;
+    const Cell* const end = cells + count;
+    for (const Cell* at = cells; at != end;) {
+        const Cell* runEnd = at + 1;
+        while (runEnd != end && runEnd->pen == at->pen) {
+            ++runEnd;
+        }
+        isPlain = at == cells && runEnd == end && at->pen == Pen{};
+        if (!isPlain) {
+            // Characters, not columns: right halves are not counted. One alone, with a style of its own, belongs to the left half.
+            auto characters = static_cast<std::size_t>(runEnd - at);
+            if (mayBeWide) {
+                characters -= static_cast<std::size_t>(std::count_if(at, runEnd, [](const Cell& cell) { return cell.width() == 0; }));
+            }
+            if (characters != 0) {
+                out = putNumber(out, characters);
+                out = putNumber(out, penNumber(block, at->pen));
+            }
+        }
+        out = putRun(out, at, runEnd, clusters, hasWide);
+        at = runEnd;
+    }
+    *flagsAt = static_cast<std::uint8_t>((isPlain || count == 0 ? kPlainFlag : 0u) | (hasWide ? kWideFlag : 0u) | (goesOn ? kGoesOnFlag : 0u) |
+                                         (static_cast<unsigned>(mark) << kMarkShift));
+    block.starts.push_back(static_cast<std::uint32_t>(block.bytes.size()));
+    block.bytes.insert(block.bytes.end(), begin, out);
+    const std::size_t rows = !hasWide && count <= static_cast<std::size_t>(m_columns) ? 1 : rowsOf(block, block.starts.size() - 1);
     block.rows += rows;
     m_rows += rows;
     m_place.isValid = false;
@@ -269,7 +299,7 @@ void Scrollback::push(const Grid& grid, int row, const Clusters& clusters)
         while (count > 0 && cells[count - 1] == Cell{}) {
             --count;
         }
-        append(cells, count, state.mark, false, clusters);
+        append(cells, count, state.mark, false, state.hasWide, clusters);
         return;
     }
     if (m_open.cells.empty()) {
@@ -295,13 +325,13 @@ void Scrollback::push(const Paragraph& paragraph, const Clusters& clusters)
     if (isOpen()) {
         closeOpen(clusters);
     }
-    append(paragraph.cells.data(), paragraph.cells.size(), paragraph.mark, paragraph.goesOn, clusters);
+    append(paragraph.cells.data(), paragraph.cells.size(), paragraph.mark, paragraph.goesOn, true, clusters);
 }
 
 void Scrollback::closeOpen(const Clusters& clusters)
 {
     const Paragraph open = takeOpen();
-    append(open.cells.data(), open.cells.size(), open.mark, open.goesOn, clusters);
+    append(open.cells.data(), open.cells.size(), open.mark, open.goesOn, true, clusters);
 }
 
 Paragraph Scrollback::takeOpen()

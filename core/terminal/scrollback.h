@@ -80,7 +80,9 @@ private:
         RowMark mark = RowMark::None;
     };
     static Header readHeader(const Block& block, std::size_t& at);
-    void append(const Cell* cells, std::size_t count, RowMark mark, bool goesOn, const Clusters& clusters);
+    Block& blockForMore();
+    static std::uint8_t* putRun(std::uint8_t* out, const Cell* cells, const Cell* end, const Clusters& clusters, bool& hasWide);
+    void append(const Cell* cells, std::size_t count, RowMark mark, bool goesOn, bool mayBeWide, const Clusters& clusters);
     void enforceLimits();
     std::size_t rowsOf(const Block& block, std::size_t paragraph) const;
     std::size_t rowsOf(const std::vector<Cell>& cells) const;
@@ -99,6 +101,7 @@ private:
     std::size_t m_openRows = 0;
     std::size_t m_bytes = 0; ///< of all blocks but the last
     std::uint64_t m_dropped = 0;
+    std::vector<std::uint8_t> m_encoded; ///< the paragraph that is being added
     std::array<std::uint32_t, 64> m_penCache{}; ///< numbers in the last block, plus one
 
     /// Where the last read was: rows are mostly read one after another.

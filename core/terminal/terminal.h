@@ -80,7 +80,7 @@ public:
 
 private:
     void printAscii(std::string_view text) override { m_screen.printAscii(text); }
-    void print(char32_t character) override { m_screen.print(character); }
+    void print(std::u32string_view text) override { m_screen.print(text); }
     void execute(char control) override;
     void csi(const Csi& sequence) override;
     void escape(std::string_view intermediates, char final) override;

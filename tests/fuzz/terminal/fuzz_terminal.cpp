@@ -21,10 +21,14 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
     };
     callbacks.clipboardWrite = [](const std::string&) {};
     callbacks.notification = [](const std::string&, const std::string&) {};
-    Terminal terminal(24, 80, callbacks);
+    Terminal terminal(12, 40, callbacks, ScrollbackLimits{60, 0}, Options{true});
+    bool wasLarge = false;
     for (std::size_t i = 0; i < size;) {
         if (data[i] == 0xFF && i + 2 < size) {
-            terminal.resize(data[i + 1], data[i + 2]);
+            // Small, since small ones wrap often and are quick; a large one once.
+            const bool isLarge = data[i + 1] == 254 && !wasLarge;
+            wasLarge = wasLarge || isLarge;
+            terminal.resize(isLarge ? 200 : data[i + 1] % 32, isLarge ? data[i + 2] : data[i + 2] % 96);
             i += 3;
         } else {
             const char c = static_cast<char>(data[i++]);
