@@ -3,6 +3,7 @@
 
 #include "api/client.h"
 #include "ui/proxy_page.h"
+#include "ui/terminal_preferences.h"
 #include "ui/text.h"
 #include "ui/theme.h"
 
@@ -67,6 +68,9 @@ PreferencesDialog::PreferencesDialog(api::Client& client, QWidget* parent)
     auto* tabs = new QTabWidget(this);
     tabs->setObjectName(QStringLiteral("preferencesPages"));
     tabs->addTab(makeGeneral(), tr("General"));
+    m_terminal = new TerminalPreferences(m_window, this);
+    tabs->addTab(m_terminal, tr("Terminal"));
+    connect(m_terminal, &TerminalPreferences::changed, this, &PreferencesDialog::changeWindow);
     tabs->addTab(makeNetwork(), tr("Network"));
     m_proxy = new ProxyPage(this);
     tabs->addTab(m_proxy, tr("Proxy"));
@@ -284,7 +288,7 @@ void PreferencesDialog::change(json fields)
 
 void PreferencesDialog::changeWindow()
 {
-    m_window.clipboard = loadWindowSettings().clipboard; // a terminal may have been answered meanwhile
+    m_terminal->apply(m_window);
     m_window.theme = static_cast<ThemeChoice>(m_theme->currentIndex());
     m_window.darkTerminals = m_darkTerminals->isChecked();
     if (const Result<void> saved = saveWindowSettings(m_window); !saved) {

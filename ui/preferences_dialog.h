@@ -23,6 +23,7 @@ class Client;
 namespace coldframe::ui {
 
 class ProxyPage;
+class TerminalPreferences;
 
 /// The window's looks and the engine's settings. Each change holds at once; what the engine refuses is said and taken back.
 /// Deletes itself when closed.
@@ -71,6 +72,7 @@ private:
     QPushButton* m_addMapping = nullptr;
     QListWidget* m_authorities = nullptr;
     QPushButton* m_removeAuthority = nullptr;
+    TerminalPreferences* m_terminal = nullptr;
     ProxyPage* m_proxy = nullptr;
     QLabel* m_message = nullptr;
 };

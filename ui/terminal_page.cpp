@@ -2,16 +2,22 @@
 #include "ui/terminal_page.h"
 
 #include "api/client.h"
+#include "base/file.h"
 #include "ui/ask.h"
 #include "ui/terminal/terminal_widget.h"
+#include "ui/terminal_replay.h"
 #include "ui/terminal_session.h"
 #include "ui/terminal_splits.h"
 #include "ui/text.h"
 #include "ui/theme.h"
 
 #include <QContextMenuEvent>
+#include <QDialog>
 #include <QDir>
 #include <QEvent>
+#include <QFile>
+#include <QFileDialog>
+#include <QFileInfo>
 #include <QHBoxLayout>
 #include <QInputDialog>
 #include <QLabel>
@@ -273,6 +279,7 @@ TerminalSession* TerminalPage::make(std::string method, nlohmann::json params, c
         menu->addSeparator();
         menu->addAction(tr("Split to the Right"), this, &TerminalPage::splitRight)->setObjectName(QStringLiteral("menuSplitRight"));
         menu->addAction(tr("Split Downwards"), this, &TerminalPage::splitDown)->setObjectName(QStringLiteral("menuSplitDown"));
+        menu->addAction(tr("Open Recording…"), this, &TerminalPage::chooseRecording)->setObjectName(QStringLiteral("menuReplay"));
         menu->addAction(tr("Close Terminal"), this, [this, session] { closeSession(session); });
     });
     return session;
@@ -314,6 +321,10 @@ void TerminalPage::showTab(TerminalSplits* splits)
     }
     if (session->isDetached()) {
         text = tr("%1 (detached)").arg(text);
+    }
+    const QList<TerminalSession*> all = splits->sessions();
+    if (std::any_of(all.begin(), all.end(), [](const TerminalSession* one) { return one->isRecording(); })) {
+        text = tr("● %1").arg(text);
     }
     m_tabs->setTabText(index, text.replace(QLatin1Char('&'), QStringLiteral("&&")));
     m_tabs->setTabToolTip(index, session->title());
@@ -413,6 +424,38 @@ void TerminalPage::drop(TerminalSession* session)
     }
     showRightSide();
     tellProgress();
+}
+
+void TerminalPage::chooseRecording()
+{
+    auto* dialog = new QFileDialog(this, tr("Open recording"), QString(), tr("Recordings (*.cast)"));
+    dialog->setObjectName(QStringLiteral("replayChooser"));
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    dialog->setFileMode(QFileDialog::ExistingFile);
+    connect(dialog, &QFileDialog::fileSelected, this, &TerminalPage::openRecording);
+    dialog->open();
+}
+
+void TerminalPage::openRecording(const QString& path)
+{
+    constexpr std::size_t kMaxFile = std::size_t{1} << 30;
+    const Result<std::string> text = readFile(QFile::encodeName(path).toStdString(), kMaxFile);
+    Result<terminal::CastReader> recording = text ? terminal::CastReader::read(*text) : Result<terminal::CastReader>(tl::unexpected(text.error()));
+    auto* window = new QDialog(this);
+    window->setObjectName(QStringLiteral("replayWindow"));
+    window->setAttribute(Qt::WA_DeleteOnClose);
+    window->setWindowTitle(tr("Recording: %1").arg(QFileInfo(path).fileName()));
+    auto* layout = new QVBoxLayout(window);
+    if (recording) {
+        auto* replay = new TerminalReplay(std::move(*recording), window);
+        layout->setContentsMargins(0, 0, 0, 0);
+        layout->addWidget(replay);
+        window->resize(900, 600);
+        replay->setFocus();
+    } else {
+        layout->addWidget(new QLabel(shown(recording.error().message), window));
+    }
+    window->show();
 }
 
 void TerminalPage::showRightSide()

@@ -44,6 +44,9 @@ public slots:
     void splitDown();
     void focusNext();
     void renameTab(int index);
+    /// Plays it in a window of its own.
+    void openRecording(const QString& path);
+    void chooseRecording();
 
 signals:
     /// A program of a terminal that nobody looks at says something.

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of TerminalSession that answers what a program, or a click on what it wrote, asks of the desktop.
+#include "terminal/redraw.h"
 #include "ui/ask.h"
 #include "ui/terminal/notice_bar.h"
 #include "ui/terminal/paste.h"
 #include "ui/terminal/terminal_widget.h"
 #include "ui/terminal_choices.h"
+#include "ui/terminal_recording.h"
 #include "ui/terminal_session.h"
 #include "ui/text.h"
+#include "ui/theme.h"
 
 #include <QClipboard>
 #include <QDesktopServices>
+#include <QFileDialog>
+#include <QLabel>
 #include <QGuiApplication>
 #include <QMenu>
 #include <QUrl>
@@ -110,7 +115,53 @@ void TerminalSession::addToMenu(QMenu* menu)
     QAction* left = menu->addAction(m_isDetached ? tr("Attach Again") : tr("Detach"), this, [this] { m_isDetached ? attachAgain() : detach(); });
     left->setObjectName(QStringLiteral("menuDetach"));
     left->setEnabled(m_running && !m_session.empty());
+    QAction* recording = isRecording() ? menu->addAction(tr("Stop Recording"), this, &TerminalSession::stopRecording)
+                                       : menu->addAction(tr("Record…"), this, &TerminalSession::askRecording);
+    recording->setObjectName(QStringLiteral("menuRecord"));
+    recording->setEnabled(m_running);
     emit menuAboutToShow(menu);
+}
+
+bool TerminalSession::isRecording() const { return m_recording->isOn(); }
+
+void TerminalSession::askRecording()
+{
+    auto* dialog = new QFileDialog(this, tr("Record terminal"), QString(), tr("Recordings (*.cast)"));
+    dialog->setObjectName(QStringLiteral("recordingChooser"));
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    dialog->setAcceptMode(QFileDialog::AcceptSave);
+    dialog->setDefaultSuffix(QStringLiteral("cast"));
+    connect(dialog, &QFileDialog::fileSelected, this, &TerminalSession::record);
+    dialog->open();
+}
+
+void TerminalSession::record(const QString& path)
+{
+    QString problem;
+    if (!m_recording->start(path, m_view->rows(), m_view->columns(), m_title, &problem)) {
+        m_notice->say(tr("The recording stopped: %1").arg(problem));
+        return;
+    }
+    terminal::RedrawOptions options;
+    options.title = m_title.toStdString();
+    m_recording->output(QByteArray::fromStdString(terminal::redraw(m_view->terminal(), options)));
+    QPalette colors = palette();
+    colors.setColor(QPalette::WindowText, Theme::bad(palette()));
+    m_recordingMark->setPalette(colors);
+    m_recordingMark->setText(tr("● Recording what the program shows to %1").arg(path));
+    m_recordingMark->show();
+    emit stateChanged();
+}
+
+void TerminalSession::stopRecording()
+{
+    if (m_recordingMark->isHidden()) {
+        return;
+    }
+    m_recording->stop();
+    m_recordingMark->hide();
+    m_notice->say(tr("Recorded to %1.").arg(m_recording->path()));
+    emit stateChanged();
 }
 
 } // namespace coldframe::ui

@@ -7,6 +7,7 @@
 #include "ui/terminal/notice_bar.h"
 #include "ui/terminal/terminal_widget.h"
 #include "ui/terminal_choices.h"
+#include "ui/terminal_recording.h"
 #include "ui/text.h"
 #include "ui/theme.h"
 
@@ -45,6 +46,13 @@ TerminalSession::TerminalSession(api::Client& client, std::string method, nlohma
     line->setContentsMargins(0, 0, 0, 0);
     line->addWidget(m_status, 1);
     line->addWidget(m_again);
+    m_recordingMark = new QLabel(this);
+    m_recordingMark->setObjectName(QStringLiteral("recordingMark"));
+    m_recordingMark->setTextFormat(Qt::PlainText);
+    m_recordingMark->setContentsMargins(8, 2, 8, 2);
+    m_recordingMark->hide();
+    m_recording = new TerminalRecording(this);
+    layout->addWidget(m_recordingMark);
     layout->addWidget(m_view, 1);
     layout->addLayout(line);
     setFocusProxy(m_view);
@@ -64,6 +72,11 @@ TerminalSession::TerminalSession(api::Client& client, std::string method, nlohma
         m_progressState = qBound(0, state, 4);
         m_progressPercent = qBound(0, percent, 100);
         emit stateChanged();
+    });
+    connect(m_view, &TerminalWidget::sizeChanged, m_recording, &TerminalRecording::resize);
+    connect(m_recording, &TerminalRecording::failed, this, [this](const QString& why) {
+        stopRecording();
+        m_notice->say(tr("The recording stopped: %1").arg(why));
     });
     connect(m_view, &TerminalWidget::bell, this, [this] {
         if (TerminalChoices::instance().looks().audibleBell && (!m_lastBell.isValid() || m_lastBell.elapsed() > 500)) {
@@ -136,6 +149,7 @@ void TerminalSession::attach()
         m_attachment->sendResize(m_view->rows(), m_view->columns());
     });
     connect(m_attachment, &api::Attachment::output, m_view, &TerminalWidget::feed);
+    connect(m_attachment, &api::Attachment::output, m_recording, &TerminalRecording::output);
     connect(m_attachment, &api::Attachment::exited, this, [this](int code, int signal) {
         end(signal != 0 ? tr("Ended by signal %1.").arg(signal) : tr("Ended with exit code %1.").arg(code),
             code == 0 && signal == 0);
@@ -199,6 +213,7 @@ void TerminalSession::dropAttachment()
 {
     if (m_attachment) {
         m_attachment->disconnect(m_view);
+        m_attachment->disconnect(m_recording);
         m_attachment->disconnect(this);
         m_attachment->deleteLater();
         m_attachment = nullptr;
@@ -215,6 +230,7 @@ void TerminalSession::end(const QString& text, bool good)
     m_status->setPalette(colors);
     m_status->show();
     dropAttachment();
+    stopRecording();
     emit ended();
     emit stateChanged();
 }

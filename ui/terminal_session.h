@@ -23,6 +23,7 @@ class Client;
 namespace coldframe::ui {
 
 class NoticeBar;
+class TerminalRecording;
 class TerminalWidget;
 
 /// One session: from the request to the exit, which stays readable. When the connection breaks, or the user detached it, it
@@ -58,6 +59,10 @@ public:
     int progressState() const { return m_progressState; }
     int progressPercent() const { return m_progressPercent; }
     QString title() const { return m_title; }
+    bool isRecording() const;
+    /// From now on, beginning with the screen as it is. A file that is there is replaced.
+    void record(const QString& path);
+    void stopRecording();
 
 signals:
     void titleChanged(const QString& title);
@@ -85,6 +90,7 @@ private:
     void openLink(const Link& link);
     void takeNotification(const QString& title, const QString& text);
     void addToMenu(QMenu* menu);
+    void askRecording();
 
     api::Client& m_client;
     std::string m_method;
@@ -92,6 +98,8 @@ private:
     TerminalWidget* m_view = nullptr;
     NoticeBar* m_notice = nullptr;
     QLabel* m_status = nullptr;
+    QLabel* m_recordingMark = nullptr;
+    TerminalRecording* m_recording = nullptr;
     QPushButton* m_again = nullptr;
     QPointer<api::Attachment> m_attachment;
     std::string m_session;

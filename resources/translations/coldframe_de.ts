@@ -1646,6 +1646,10 @@
         <source>Proxy</source>
         <translation>Proxy</translation>
     </message>
+    <message>
+        <source>Terminal</source>
+        <translation>Terminal</translation>
+    </message>
 </context>
 <context>
     <name>coldframe::ui::ProxyPage</name>
@@ -2408,6 +2412,143 @@ Erhalten: der Arbeitsordner %1 auf diesem Rechner und die Aufzeichnung ihrer Ver
         <source>Close</source>
         <translation>Schließen</translation>
     </message>
+    <message>
+        <source>Open Recording…</source>
+        <translation>Aufnahme öffnen…</translation>
+    </message>
+    <message>
+        <source>● %1</source>
+        <translation>● %1</translation>
+    </message>
+    <message>
+        <source>Open recording</source>
+        <translation>Aufnahme öffnen</translation>
+    </message>
+    <message>
+        <source>Recordings (*.cast)</source>
+        <translation>Aufnahmen (*.cast)</translation>
+    </message>
+    <message>
+        <source>Recording: %1</source>
+        <translation>Aufnahme: %1</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::TerminalPreferences</name>
+    <message>
+        <source>Font</source>
+        <translation>Schrift</translation>
+    </message>
+    <message>
+        <source>&amp;Font</source>
+        <translation>&amp;Schrift</translation>
+    </message>
+    <message>
+        <source>System font</source>
+        <translation>Schrift des Systems</translation>
+    </message>
+    <message>
+        <source>Font size</source>
+        <translation>Schriftgröße</translation>
+    </message>
+    <message>
+        <source>as the system</source>
+        <translation>wie das System</translation>
+    </message>
+    <message>
+        <source>&amp;Size</source>
+        <translation>&amp;Größe</translation>
+    </message>
+    <message>
+        <source>Join signs such as -&gt; where the font can</source>
+        <translation>Zeichen wie -&gt; verbinden, wo die Schrift es kann</translation>
+    </message>
+    <message>
+        <source>Colours in the dark</source>
+        <translation>Farben im Dunkeln</translation>
+    </message>
+    <message>
+        <source>&amp;Dark colours</source>
+        <translation>&amp;Dunkle Farben</translation>
+    </message>
+    <message>
+        <source>Colours in the light</source>
+        <translation>Farben im Hellen</translation>
+    </message>
+    <message>
+        <source>&amp;Light colours</source>
+        <translation>&amp;Helle Farben</translation>
+    </message>
+    <message>
+        <source>Copy what is selected at once</source>
+        <translation>Ausgewähltes sofort kopieren</translation>
+    </message>
+    <message>
+        <source>Flash at the bell</source>
+        <translation>Bei der Glocke aufblitzen</translation>
+    </message>
+    <message>
+        <source>Sound the bell</source>
+        <translation>Glocke läuten</translation>
+    </message>
+    <message>
+        <source>Programs may use the clipboard</source>
+        <translation>Programme dürfen die Zwischenablage benutzen</translation>
+    </message>
+    <message>
+        <source>Programs ask before they copy</source>
+        <translation>Programme fragen, bevor sie kopieren</translation>
+    </message>
+    <message>
+        <source>Programs may always copy</source>
+        <translation>Programme dürfen immer kopieren</translation>
+    </message>
+    <message>
+        <source>Programs may never copy</source>
+        <translation>Programme dürfen nie kopieren</translation>
+    </message>
+    <message>
+        <source>&amp;Clipboard</source>
+        <translation>&amp;Zwischenablage</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::TerminalRecording</name>
+    <message>
+        <source>it is as large as it may be.</source>
+        <translation>sie ist so groß, wie sie sein darf.</translation>
+    </message>
+</context>
+<context>
+    <name>coldframe::ui::TerminalReplay</name>
+    <message>
+        <source>Recording</source>
+        <translation>Aufnahme</translation>
+    </message>
+    <message>
+        <source>Play</source>
+        <translation>Abspielen</translation>
+    </message>
+    <message>
+        <source>Position</source>
+        <translation>Stelle</translation>
+    </message>
+    <message>
+        <source>Speed</source>
+        <translation>Geschwindigkeit</translation>
+    </message>
+    <message>
+        <source>%1×</source>
+        <translation>%1×</translation>
+    </message>
+    <message>
+        <source>Pause</source>
+        <translation>Anhalten</translation>
+    </message>
+    <message>
+        <source>%1 of %2</source>
+        <translation>%1 von %2</translation>
+    </message>
 </context>
 <context>
     <name>coldframe::ui::TerminalSession</name>
@@ -2536,6 +2677,34 @@ Erhalten: der Arbeitsordner %1 auf diesem Rechner und die Aufzeichnung ihrer Ver
     <message>
         <source>Detached. The program goes on; this is the screen as it was.</source>
         <translation>Getrennt. Das Programm läuft weiter; dies ist der Bildschirm, wie er war.</translation>
+    </message>
+    <message>
+        <source>Stop Recording</source>
+        <translation>Aufnahme beenden</translation>
+    </message>
+    <message>
+        <source>Record…</source>
+        <translation>Aufnehmen…</translation>
+    </message>
+    <message>
+        <source>Record terminal</source>
+        <translation>Terminal aufnehmen</translation>
+    </message>
+    <message>
+        <source>Recordings (*.cast)</source>
+        <translation>Aufnahmen (*.cast)</translation>
+    </message>
+    <message>
+        <source>The recording stopped: %1</source>
+        <translation>Die Aufnahme endete: %1</translation>
+    </message>
+    <message>
+        <source>● Recording what the program shows to %1</source>
+        <translation>● Aufgenommen wird, was das Programm zeigt, in %1</translation>
+    </message>
+    <message>
+        <source>Recorded to %1.</source>
+        <translation>Aufgenommen in %1.</translation>
     </message>
 </context>
 <context>

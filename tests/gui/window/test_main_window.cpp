@@ -12,6 +12,7 @@
 #include "ui/sandbox_page.h"
 #include "ui/terminal/terminal_widget.h"
 #include "ui/terminal_page.h"
+#include "ui/terminal_replay.h"
 #include "ui/terminal_session.h"
 #include "ui/text.h"
 #include "ui/theme.h"
@@ -228,6 +229,41 @@ private slots:
         QTRY_COMPARE(requests("session.attach").size(), attached + 1);
         QTRY_VERIFY(kept->view()->screenText().contains(QStringLiteral("kept session")));
         QVERIFY(!kept->isDetached());
+    }
+
+    void aRecordingIsMarkedAndPlayed()
+    {
+        begin({QStringLiteral("--populate"), QStringLiteral("--kept-session")});
+        SandboxPage* shop = page(kWebshop);
+        shop->showTerminal();
+        auto* tabs = shop->findChild<QTabWidget*>(QStringLiteral("terminalTabs"));
+        QTRY_VERIFY(shownChild<TerminalWidget>("terminalView") &&
+                    shownChild<TerminalWidget>("terminalView")->screenText().contains(QStringLiteral("kept session")));
+        auto* session = shop->findChild<TerminalSession*>();
+        const QTemporaryDir folder;
+        const QString file = folder.filePath(QStringLiteral("x.cast"));
+        QVERIFY(!shownChild<QLabel>("recordingMark"));
+        session->record(file);
+        QVERIFY(shownChild<QLabel>("recordingMark"));
+        QVERIFY(tabs->tabText(0).startsWith(QStringLiteral("●")));
+        QTest::keyClicks(session->view(), QStringLiteral("echo $((6*7))-shown"));
+        QTest::keyClick(session->view(), Qt::Key_Return);
+        QTRY_VERIFY_WITH_TIMEOUT(session->view()->screenText().contains(QStringLiteral("42-shown")), 20000);
+        session->stopRecording();
+        QVERIFY(!shownChild<QLabel>("recordingMark"));
+        QFile written(file);
+        QVERIFY(written.open(QIODevice::ReadOnly));
+        QVERIFY(!(written.permissions() & (QFile::ReadGroup | QFile::ReadOther)));
+        shop->terminal()->openRecording(file);
+        auto* replay = shop->findChild<TerminalReplay*>();
+        QVERIFY(replay);
+        replay->seek(1'000'000'000);
+        QTRY_VERIFY(replay->view()->screenText().contains(QStringLiteral("kept session")) && replay->view()->screenText().contains(QStringLiteral("42-shown")));
+        QTest::keyClick(replay->view(), Qt::Key_Space);
+        QVERIFY(replay->isPlaying());
+        QTest::keyClick(replay->view(), Qt::Key_Space);
+        QVERIFY(!replay->isPlaying());
+        QVERIFY(replay->view()->isReadOnly());
     }
 
     void aProgramAsksBeforeItCopiesAndTellsHowFarItIs()
