@@ -184,13 +184,9 @@ void Parser::utf8Tail(unsigned char c)
 
 void Parser::character(char32_t c)
 {
-    if (c >= 0xA0) {
+    if (c >= 0xA0) { // in UTF-8 the C1 controls are none (as in xterm), nor anything to see
         add(c);
-        return;
     }
-    flush();
-    m_intermediates.clear();
-    escapeByte(static_cast<unsigned char>(c - 0x40)); // C1: ESC and the byte 0x40 below (ECMA-48, section 5.3)
 }
 
 /// Inside an escape sequence, not inside a string.
@@ -306,7 +302,6 @@ void Parser::startString(State state)
 {
     m_string.clear();
     m_stringTooLong = false;
-    m_stringHasC2 = false;
     m_state = state;
     m_stringState = state;
 }
@@ -328,15 +323,6 @@ const char* Parser::string(const char* at, const char* end)
             endString(true);
             return at;
         }
-        if (c == 0x9C && m_stringHasC2) { // ST as one control
-            if (!m_string.empty()) {
-                m_string.pop_back();
-            }
-            endString();
-            return at;
-        }
-        // 0xC2 begins a character only where no other one goes on.
-        m_stringHasC2 = c == 0xC2;
         if (m_state == State::IgnoreString || c < 0x20) {
             continue;
         }

@@ -81,14 +81,13 @@ public:
     virtual void print(std::u32string_view text) = 0;   ///< 0x20 to 0x7E, and from U+00A0 on; not empty
     virtual void execute(char control) = 0;             ///< C0 control
     virtual void csi(const Csi& sequence) = 0;
-    virtual void escape(std::string_view intermediates, char final) = 0; ///< C1 controls too, as their 7-bit form
+    virtual void escape(std::string_view intermediates, char final) = 0;
     virtual void osc(std::string_view text, bool endedByBell) = 0; ///< the payload, without introducer and terminator
     virtual void dcs(const Csi& introducer, std::string_view text) = 0;
 };
 
-/// The state machine of the DEC VT500 parser (vt100.net/emu/dec_ansi_parser) over UTF-8. C1 controls are recognised as the code
-/// points U+0080 to U+009F. Input is hostile: every collection is bounded, and no input makes it do more than constant work per
-/// byte.
+/// The state machine of the DEC VT500 parser (vt100.net/emu/dec_ansi_parser) over UTF-8. U+0080 to U+009F are no controls, as in
+/// xterm. Input is hostile: every collection is bounded, and no input makes it do more than constant work per byte.
 class Parser
 {
 public:
@@ -141,7 +140,6 @@ private:
     std::string m_intermediates;
     std::string m_string;
     bool m_stringTooLong = false;
-    bool m_stringHasC2 = false; ///< the last byte may begin U+009C, ST
     char32_t m_codepoint = 0;
     int m_tailBytes = 0;
     unsigned char m_tailLowest = 0x80; ///< bounds of the next byte (Unicode, table 3-7)

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "terminal/redraw.h"
 
-#include "terminal/key_encoder.h"
+#include "terminal/graphemes.h"
+#include "terminal/utf8.h"
 
 #include <algorithm>
+#include <vector>
 
 namespace coldframe::terminal {
 
@@ -65,7 +67,14 @@ void appendRow(std::string& out, const Row& row, int columns, int from = 0)
     }
     Style style;
     std::uint32_t link = 0;
+    // Cells whose text would join the one before, printed when that was not so: they are drawn when something else was printed between.
+    std::vector<int> apart;
+    std::u32string_view before;
     out += "\x1b[0m";
+    const auto isApart = [&](int column) {
+        const std::u32string_view text = row.text(column);
+        return !text.empty() && !before.empty() && joins(before, text.front());
+    };
     for (int column = from; column < end; ++column) {
         if (row.width(column) == 0 && column > from) {
             continue;
@@ -81,7 +90,13 @@ void appendRow(std::string& out, const Row& row, int columns, int from = 0)
             style = row.style(column);
             out += styleSequence(style);
         }
-        appendText(out, row.text(column));
+        if (isApart(column)) {
+            apart.push_back(column);
+            out.append(static_cast<std::size_t>(row.width(column)), ' ');
+        } else {
+            appendText(out, row.text(column));
+        }
+        before = row.text(column);
     }
     if (link != 0) {
         out += "\x1b]8;;\x1b\\";
@@ -91,6 +106,10 @@ void appendRow(std::string& out, const Row& row, int columns, int from = 0)
     }
     if (!isFull || end < whole) {
         out += "\x1b[0m\x1b[K";
+    }
+    for (auto column = apart.rbegin(); column != apart.rend(); ++column) {
+        out += "\x1b[" + number(*column - from + 1) + "G" + styleSequence(row.style(*column));
+        appendText(out, row.text(*column));
     }
 }
 

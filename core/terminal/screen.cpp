@@ -160,7 +160,7 @@ void Screen::printOne(char32_t character)
         }
         const bool isMark = join == Join::Extend || join == Join::Zwj;
         if (isMark || (modes.graphemes && join != Join::Other)) {
-            if (tryJoin(character, isMark || join == Join::Spacing)) {
+            if (tryJoin(character, isMark)) {
                 return;
             }
             if (traits.width() == 0) {
@@ -288,9 +288,11 @@ bool Screen::tryJoin(char32_t character, bool onlyMark)
 void Screen::repeat(int count)
 {
     // No more than a screenful can be seen.
-    for (int i = std::min(count, rows() * columns()); m_lastPrinted != 0 && i > 0; --i) {
-        printOne(m_lastPrinted);
+    const char32_t repeated = m_lastPrinted;
+    for (int i = std::min(count, rows() * columns()); repeated != 0 && i > 0; --i) {
+        printOne(repeated);
     }
+    forgetLast();
 }
 
 void Screen::wrap()
@@ -398,10 +400,16 @@ void Screen::moveRight(int count)
     m_cursor.column = std::min(rightLimit(), m_cursor.column + std::min(count, columns()));
 }
 
-void Screen::tab(int count)
+void Screen::moveByPosition(int rowCount, int columnCount)
 {
     m_wrapPending = false;
-    const int last = rightLimit();
+    m_cursor.row = std::min(rows() - 1, m_cursor.row + std::min(rowCount, rows()));
+    m_cursor.column = std::min(columns() - 1, m_cursor.column + std::min(columnCount, columns()));
+}
+
+void Screen::tab(int count)
+{
+    const int last = rightLimit(); // where it stays, and a pending wrap with it
     for (count = std::min(count, columns()); count > 0 && m_cursor.column < last; --count) {
         do {
             ++m_cursor.column;

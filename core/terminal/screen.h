@@ -97,6 +97,7 @@ public:
     void moveDown(int count);
     void moveLeft(int count);
     void moveRight(int count);
+    void moveByPosition(int rowCount, int columnCount); ///< VPR and HPR, which no margin holds
     void carriageReturn();
     void lineFeed();
     void reverseLineFeed();

@@ -67,13 +67,11 @@ void Screen::regionDown(int top, int bottom, int count)
 
 void Screen::scrollUp(int count)
 {
-    m_wrapPending = false;
     regionUp(m_top, m_bottom, count);
 }
 
 void Screen::scrollDown(int count)
 {
-    m_wrapPending = false;
     regionDown(m_top, m_bottom, count);
 }
 
@@ -140,7 +138,7 @@ void Screen::shiftLeft(int row, int column, int count)
 void Screen::insertCharacters(int count)
 {
     m_wrapPending = false;
-    if (isInMargins()) {
+    if (m_cursor.column >= m_left && m_cursor.column <= m_right) {
         shiftRight(m_cursor.row, m_cursor.column, count);
     }
 }
@@ -148,7 +146,7 @@ void Screen::insertCharacters(int count)
 void Screen::deleteCharacters(int count)
 {
     m_wrapPending = false;
-    if (isInMargins()) {
+    if (m_cursor.column >= m_left && m_cursor.column <= m_right) {
         shiftLeft(m_cursor.row, m_cursor.column, count);
     }
 }

@@ -29,9 +29,7 @@ void Terminal::csi(const Csi& sequence)
         break;
     default: break;
     }
-    if (sequence.final != 'b') {
-        m_screen.forgetLast();
-    }
+    m_screen.forgetLast();
 }
 
 void Terminal::plainCsi(const Csi& sequence)
@@ -42,10 +40,10 @@ void Terminal::plainCsi(const Csi& sequence)
     case '@': screen.insertCharacters(count); break;
     case 'A':
     case 'k': screen.moveUp(count); break;
-    case 'B':
-    case 'e': screen.moveDown(count); break;
-    case 'C':
-    case 'a': screen.moveRight(count); break;
+    case 'B': screen.moveDown(count); break;
+    case 'C': screen.moveRight(count); break;
+    case 'a': screen.moveByPosition(0, count); break;
+    case 'e': screen.moveByPosition(count, 0); break;
     case 'D':
     case 'j': screen.moveLeft(count); break;
     case 'E':

@@ -37,6 +37,7 @@ std::optional<int> number(std::string_view text)
 
 void Terminal::osc(std::string_view text, bool endedByBell)
 {
+    m_screen.forgetLast();
     const std::string_view end = endedByBell ? "\a" : "\x1b\\"; // answers end as the questions do
     const std::optional<int> code = number(takeField(text, ';'));
     switch (code.value_or(-1)) {

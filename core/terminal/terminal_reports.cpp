@@ -90,6 +90,7 @@ void Terminal::windowReport(int what)
 
 void Terminal::dcs(const Csi& introducer, std::string_view text)
 {
+    m_screen.forgetLast();
     if (introducer.final != 'q' || introducer.prefix != 0) {
         return;
     }

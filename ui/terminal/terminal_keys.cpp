@@ -2,6 +2,8 @@
 // The part of TerminalWidget that takes keys and input methods.
 #include "ui/terminal/terminal_widget.h"
 
+#include "ui/terminal/key_event.h"
+
 #include <QCursor>
 #include <QKeyEvent>
 #include <QScrollBar>
@@ -11,11 +13,6 @@ namespace coldframe::ui {
 using namespace terminal;
 
 namespace {
-
-Modifiers modifiersOf(Qt::KeyboardModifiers m)
-{
-    return {m.testFlag(Qt::ShiftModifier), m.testFlag(Qt::AltModifier), m.testFlag(Qt::ControlModifier)};
-}
 
 constexpr Qt::KeyboardModifiers kOwn = Qt::ControlModifier | Qt::ShiftModifier;
 
@@ -86,45 +83,10 @@ void TerminalWidget::keyPressEvent(QKeyEvent* event)
     if (handleShortcut(event)) {
         return;
     }
-    const Modifiers modifiers = modifiersOf(event->modifiers());
-    const Modes& modes = m_terminal.modes();
-    const auto named = [&](Key key) { typed(encodeKey(key, modifiers, modes)); };
-    const int key = event->key();
-    m_blinkOn = true; // a caret that moves is seen
-    switch (key) {
-    case Qt::Key_Up: return named(Key::Up);
-    case Qt::Key_Down: return named(Key::Down);
-    case Qt::Key_Left: return named(Key::Left);
-    case Qt::Key_Right: return named(Key::Right);
-    case Qt::Key_Home: return named(Key::Home);
-    case Qt::Key_End: return named(Key::End);
-    case Qt::Key_PageUp: return named(Key::PageUp);
-    case Qt::Key_PageDown: return named(Key::PageDown);
-    case Qt::Key_Insert: return named(Key::Insert);
-    case Qt::Key_Delete: return named(Key::Delete);
-    case Qt::Key_Backspace: return named(Key::Backspace);
-    case Qt::Key_Escape: return named(Key::Escape);
-    case Qt::Key_Return:
-    case Qt::Key_Enter: return named(Key::Enter);
-    case Qt::Key_Tab: return named(Key::Tab);
-    case Qt::Key_Backtab: return typed(encodeKey(Key::Tab, {.shift = true}, modes));
-    default: break;
-    }
-    if (key >= Qt::Key_F1 && key <= Qt::Key_F12) {
-        typed(encodeKey(Key::Function, modifiers, modes, key - Qt::Key_F1 + 1));
-        return;
-    }
-    if (modifiers.control && key >= Qt::Key_Space && key <= Qt::Key_AsciiTilde) {
-        // Qt gives upper case for letters; Control is about the key, not its case.
-        const char32_t character = key >= Qt::Key_A && key <= Qt::Key_Z ? static_cast<char32_t>(key - Qt::Key_A + 'a')
-                                                                        : static_cast<char32_t>(key);
-        typed(encodeCharacter(character, modifiers, modes));
-        return;
-    }
-    const auto text = event->text().toUcs4();
-    for (const uint character : text) {
-        if (character >= 0x20 && character != 0x7F) {
-            typed(encodeCharacter(character, {.alt = modifiers.alt}, modes));
+    if (const std::optional<KeyEvent> key = keyEventOf(*event)) {
+        if (const std::string bytes = encodeKey(*key, m_terminal.modes()); !bytes.empty()) {
+            m_blinkOn = true; // a caret that moves is seen
+            typed(bytes);
         }
     }
 }
@@ -135,6 +97,9 @@ void TerminalWidget::keyReleaseEvent(QKeyEvent* event)
         forgetLink();
     }
     event->accept();
+    if (const std::optional<KeyEvent> key = keyEventOf(*event)) {
+        send(encodeKey(*key, m_terminal.modes())); // only programs that asked for it are told
+    }
 }
 
 void TerminalWidget::inputMethodEvent(QInputMethodEvent* event)

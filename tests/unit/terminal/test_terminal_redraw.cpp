@@ -94,6 +94,8 @@ private slots:
         row("tab stops", "\x1b[3g\x1b[4G\x1bH\x1b[1G");
         row("a saved cursor", "\x1b[3;4H\x1b[31m\x1b" "7\x1b[0m\x1b[1;1H");
         row("clusters", "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x92\xbb|\xe2\x9d\xa4\xef\xb8\x8f|");
+        row("what would join now", "\x1b[?2027l\xf0\x9f\x91\xa8\xe2\x80\x8d\xf0\x9f\x91\xa9x\x1b[?2027h\xf0\x9f\x87\xa9\x1b[1;20H\x1b[1;8H.");
+        row("what does not join without clusters", "\x1b[?2027l\xf0\x9f\x91\xa8\xe2\x80\x8d\xf0\x9f\x91\xa9x");
         row("keyboard and cursor", "\x1b[>1u\x1b[>4;2m\x1b[5 q");
         row("saved lines under the alternate screen", "1\r\n2\r\n3\r\n4\r\n5\r\n\x1b[?1049hinside");
     }

@@ -22,16 +22,7 @@ EXPLAINED = [
      "No standard says what it does there: xterm.js and the engine end the sequence at different places. No program writes it."),
 ]
 
-# Faults of the engine that cases of the conformance suite show too (known_failures there). To be emptied.
-FAULTS = [
-    ("fault: ICH and DCH above and below the margins", r"\x1b\[\d+;\d+r.*\x1b\[\d*[P@]", ""),
-    ("fault: VPR stops at the margin", r"\x1b\[\d+;\d+r.*\x1b\[\d*e", ""),
-    ("fault: SU and SD end a pending wrap", r"[^\x00-\x1f]\x1b\[\d*[ST]", ""),
-    ("fault: a tab ends a pending wrap", r"[^\x00-\x1f]\t", ""),
-    ("fault: REP after what is no character", r"(\x1b\].*|\x1b\[\d*b)\x1b\[\d*b", ""),
-]
-
 
 def entry(stream):
     """The entry that explains a narrowed stream, or None."""
-    return next((name for name, pattern, _ in EXPLAINED + FAULTS if re.search(pattern, stream, re.S)), None)
+    return next((name for name, pattern, _ in EXPLAINED if re.search(pattern, stream, re.S)), None)
