@@ -34,6 +34,7 @@ struct Grammar
     RunOptions run;
     ExecOptions exec;
     SessionOptions session;
+    ReplayOptions replay;
     ListOptions list;
     LifeOptions life;
     TemplateOptions kept;
@@ -150,6 +151,7 @@ void Grammar::addExec()
     added->add_option("-w,--workdir", exec.folder, "Folder to run it in");
     added->add_option("-u,--user", exec.user, "agent or root");
     added->add_option("--detach-keys", exec.detachKeys, kDetachKeysHelp);
+    addRecordOptions(*added, exec.record);
 }
 
 void Grammar::addSessions()
@@ -159,6 +161,7 @@ void Grammar::addSessions()
     attach->add_option("SESSION", session.session, "Id, or its beginning (default: the agent's, or the newest)");
     attach->add_flag("--read-only,--no-stdin", session.readOnly, "Only look: send no input, change no size");
     attach->add_option("--detach-keys", session.detachKeys, kDetachKeysHelp);
+    addRecordOptions(*attach, session.record);
     attach->footer("A session goes on when its terminal is closed. Its exit code is this command's, 0 when it was left by the keys.");
     CLI::App* listed = add(&app, "sessions", "List what runs in the sandboxes and can be attached to",
                            [this](EngineLink& e) { return sessionsCommand(e, session); });
@@ -169,6 +172,7 @@ void Grammar::addSessions()
     }, "End this session of the sandbox")->needs(sandbox);
     listed->add_flag("--json", session.json, "Print JSON");
     listed->add_flag("-q,--quiet", session.quiet, "Print ids only");
+    addReplayOptions(*add(&app, "replay", "Play a recording of a terminal", [this](EngineLink&) { return replayCommand(replay); }), replay);
 }
 
 void Grammar::addLists()

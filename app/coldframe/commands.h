@@ -3,6 +3,7 @@
 
 #include "base/result.h"
 #include "detach_keys.h"
+#include "session_recording.h"
 #include "engine_link.h"
 
 #include <functional>
@@ -71,6 +72,7 @@ struct ExecOptions
     bool interactive = false;
     bool tty = false;
     std::string detachKeys = kDefaultDetachKeys;
+    RecordOptions record;
 };
 Result<int> execCommand(EngineLink& engine, const ExecOptions& options);
 
@@ -81,11 +83,21 @@ struct SessionOptions
     bool readOnly = false;
     bool end = false; ///< sessions: end this one
     std::string detachKeys = kDefaultDetachKeys;
+    RecordOptions record;
     bool json = false;
     bool quiet = false;
 };
 Result<int> attachCommand(EngineLink& engine, const SessionOptions& options);
 Result<int> sessionsCommand(EngineLink& engine, const SessionOptions& options);
+
+struct ReplayOptions
+{
+    std::string file;
+    double speed = 1;       ///< times as fast
+    double longestWait = 3; ///< seconds that nothing happens
+};
+Result<int> replayCommand(const ReplayOptions& options);
+void addReplayOptions(CLI::App& command, ReplayOptions& options);
 
 /// The current folder by the name the shell knows it under.
 Result<std::string> currentFolder();

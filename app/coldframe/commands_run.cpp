@@ -286,6 +286,13 @@ Result<int> execCommand(EngineLink& engine, const ExecOptions& options)
     attach.tty = options.tty;
     attach.interactive = options.interactive;
     attach.detachKeys = detachKeys;
+    if (!options.record.file.empty()) {
+        if (!options.tty) {
+            return fail(ErrorCode::InvalidArgument, "Only what a terminal shows is recorded; give the program one with -t.");
+        }
+        COLDFRAME_TRY(attach.recording, SessionRecording::open(options.record)); // before anything is started
+        attach.title = options.argv.front();
+    }
     COLDFRAME_TRY(const json offered, engine.callWithProgress("sandbox.exec", params));
     if (attach.tty) {
         attach.attachAgain = "coldframe attach " + options.sandbox + " " + textOf(offered, "session");

@@ -70,6 +70,13 @@ Result<int> attachCommand(EngineLink& engine, const SessionOptions& options)
         return fail(ErrorCode::InvalidArgument, "This session has a terminal, and here is none. To look at it only: coldframe attach --read-only");
     }
     attach.tty = isTerminal && session.value("tty", false);
+    if (!options.record.file.empty()) {
+        if (!attach.tty) {
+            return fail(ErrorCode::InvalidArgument, "Only what a terminal shows is recorded, and this session or this command has none.");
+        }
+        COLDFRAME_TRY(attach.recording, SessionRecording::open(options.record));
+    }
+    attach.title = textOf(session, "label");
     attach.interactive = isTerminal || !options.readOnly;
     attach.readOnly = options.readOnly;
     attach.attachAgain = "coldframe attach " + textOf(session, "sandboxName") + " " + textOf(session, "id").substr(0, kShownId);

@@ -38,7 +38,7 @@ std::size_t editDistance(std::string_view a, std::string_view b)
 /// Where in the words of `exec` the program begins.
 std::size_t execProgramStart(const std::vector<std::string>& words)
 {
-    static constexpr std::array<std::string_view, 7> kValued = {"-e", "--env", "-w", "--workdir", "-u", "--user", "--detach-keys"};
+    static constexpr std::array<std::string_view, 8> kValued = {"-e", "--env", "-w", "--workdir", "-u", "--user", "--detach-keys", "--record"};
     bool haveSandbox = false;
     for (std::size_t i = 1; i < words.size(); ++i) {
         const std::string& word = words[i];

@@ -31,6 +31,9 @@ class Attached
 {
 public:
     Attached(int socket, AttachOptions options) : m_socket(socket), m_options(std::move(options)) {}
+    ~Attached();
+    Attached(const Attached&) = delete;
+    Attached& operator=(const Attached&) = delete;
     Result<int> run();
 
 private:
@@ -60,6 +63,11 @@ Result<int> Attached::run()
     ::fcntl(m_socket, F_SETFL, ::fcntl(m_socket, F_GETFL) | O_NONBLOCK);
     Interrupts::clear();
     const int signals = Interrupts::fd();
+    if (m_options.recording) {
+        const TerminalSize size = terminalSize();
+        m_options.recording->begin(size.rows, size.columns, m_options.title);
+        printNote("Recording what is shown here to " + m_options.recording->file() + ".");
+    }
     if (m_options.tty) {
         sendSize();
         if (m_options.interactive && ::isatty(STDIN_FILENO)) {
@@ -101,10 +109,26 @@ Result<int> Attached::run()
     return *m_exitCode;
 }
 
+Attached::~Attached()
+{
+    m_raw.reset(); // the note is for a terminal in its usual state
+    if (!m_options.recording) {
+        return;
+    }
+    if (const Result<void> finished = m_options.recording->finish(); !finished) {
+        printError(finished.error());
+    } else {
+        printNote("Recorded to " + m_options.recording->file() + ". To see it: coldframe replay " + m_options.recording->file());
+    }
+}
+
 void Attached::sendSize()
 {
     const TerminalSize size = terminalSize();
     m_pending += encodeResize(size.rows, size.columns);
+    if (m_options.recording) {
+        m_options.recording->resize(size.rows, size.columns);
+    }
 }
 
 void Attached::readInput()
@@ -213,7 +237,12 @@ Result<void> Attached::receive()
 Result<void> Attached::handleFrame(const ExecFrame& frame)
 {
     switch (frame.type) {
-    case ExecFrameType::Stdout: writeOut(STDOUT_FILENO, frame.payload); break;
+    case ExecFrameType::Stdout:
+        if (m_options.recording) {
+            m_options.recording->output(frame.payload);
+        }
+        writeOut(STDOUT_FILENO, frame.payload);
+        break;
     case ExecFrameType::Stderr: writeOut(STDERR_FILENO, frame.payload); break;
     case ExecFrameType::Exit: {
         COLDFRAME_TRY(const ExecExit exit, decodeExit(frame.payload));

@@ -3,6 +3,9 @@
 
 #include "base/result.h"
 #include "detach_keys.h"
+#include "session_recording.h"
+
+#include <optional>
 
 namespace coldframe::cli {
 
@@ -13,6 +16,8 @@ struct AttachOptions
     bool readOnly = false;    ///< nothing is sent, only the detach keys are heard
     DetachKeys detachKeys{};  ///< heard when input comes from a terminal
     std::string attachAgain{}; ///< the command that attaches again; said when the session was left
+    std::optional<SessionRecording> recording{}; ///< of a terminal only
+    std::string title{};      ///< of the recording
 };
 
 /// Connects this process's standard streams with an attached connection until the program ends. Returns the exit code

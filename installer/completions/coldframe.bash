@@ -3,7 +3,7 @@
 
 _coldframe() {
     local word="${COMP_WORDS[COMP_CWORD]}" command="${COMP_WORDS[1]}"
-    local commands="run create ls exec attach sessions stop start pause resume reset rm save template rollback fork set prune inspect diagnose keys network policy version completion image sync settings engine"
+    local commands="run create ls exec attach sessions replay stop start pause resume reset rm save template rollback fork set prune inspect diagnose keys network policy version completion image sync settings engine"
     COMPREPLY=()
     if [[ $COMP_CWORD -eq 1 ]]; then
         COMPREPLY=($(compgen -W "$commands" -- "$word"))
@@ -21,11 +21,12 @@ _coldframe() {
                 compopt -o dirnames 2>/dev/null
             fi
             ;;
+        replay) compopt -o filenames 2>/dev/null; words="$(compgen -f -- "$word")" ;;
         attach)
             if [[ $COMP_CWORD -eq 2 ]]; then
                 words="$(coldframe ls -q 2>/dev/null)"
             elif [[ $word == -* ]]; then
-                words="--read-only --detach-keys"
+                words="--read-only --detach-keys --record --force"
             else
                 words="$(coldframe sessions "${COMP_WORDS[2]}" -q 2>/dev/null)"
             fi

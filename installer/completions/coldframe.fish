@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # fish completion for coldframe
 
-set -l commands run create ls exec attach sessions stop start pause resume reset rm save template rollback fork set prune inspect diagnose keys network policy version completion image sync settings engine
+set -l commands run create ls exec attach sessions replay stop start pause resume reset rm save template rollback fork set prune inspect diagnose keys network policy version completion image sync settings engine
 complete -c coldframe -f
 complete -c coldframe -n "not __fish_seen_subcommand_from $commands" -a "$commands"
 complete -c coldframe -n "__fish_seen_subcommand_from run create" -a "(coldframe agents -q 2>/dev/null) (__fish_complete_directories)"
@@ -28,3 +28,4 @@ complete -c coldframe -n "__fish_seen_subcommand_from image" -a "status build up
 complete -c coldframe -n "__fish_seen_subcommand_from sync" -a "status resume trash restore"
 complete -c coldframe -n "__fish_seen_subcommand_from settings" -a "get set"
 complete -c coldframe -n "__fish_seen_subcommand_from completion" -a "bash zsh fish"
+complete -c coldframe -n "__fish_seen_subcommand_from attach exec" -l record -r

@@ -4,7 +4,7 @@
 
 _coldframe() {
     local -a commands
-    commands=(run create ls exec attach sessions stop start pause resume reset rm save template rollback fork set prune inspect diagnose keys network policy version completion image sync settings engine)
+    commands=(run create ls exec attach sessions replay stop start pause resume reset rm save template rollback fork set prune inspect diagnose keys network policy version completion image sync settings engine)
     if (( CURRENT == 2 )); then
         compadd -a commands
         return
@@ -17,6 +17,7 @@ _coldframe() {
                 _files -/
             fi
             ;;
+        replay) _files ;;
         attach)
             if (( CURRENT == 3 )); then
                 compadd -- ${(f)"$(coldframe ls -q 2>/dev/null)"}

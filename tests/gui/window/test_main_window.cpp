@@ -688,7 +688,7 @@ private slots:
         shownChild<QComboBox>("preferencesTheme")->setCurrentIndex(static_cast<int>(ThemeChoice::Dark));
         QCOMPARE(looks.count(), 1);
         QCOMPARE(loadWindowSettings().theme, ThemeChoice::Dark);
-        child<QTabWidget>("preferencesPages")->setCurrentIndex(1);
+        child<QTabWidget>("preferencesPages")->setCurrentIndex(2);
         shownChild<QLineEdit>("mappedName")->setText(QStringLiteral("git.example.com"));
         shownChild<QLineEdit>("mappedAddress")->setText(QStringLiteral("127.0.0.1"));
         click("addMapping");
@@ -696,7 +696,7 @@ private slots:
         shownChild<QTreeWidget>("mappings")->setCurrentItem(shownChild<QTreeWidget>("mappings")->topLevelItem(0));
         click("removeMapping");
         QTRY_COMPARE(shownChild<QTreeWidget>("mappings")->topLevelItemCount(), 0);
-        child<QTabWidget>("preferencesPages")->setCurrentIndex(2);
+        child<QTabWidget>("preferencesPages")->setCurrentIndex(3);
         const auto before = requests("settings.set").size();
         QVERIFY(!shownChild<QLineEdit>("proxyHost")); // nothing to fill in without a proxy
         shownChild<QComboBox>("proxyKind")->setCurrentIndex(4);

@@ -318,6 +318,73 @@ private slots:
         QVERIFY(terminal.isRestored());
     }
 
+    void exec_recordsWhatIsShown()
+    {
+        startEngine();
+        coldframe({"create", "shell", "--name", "box"});
+        const QString cast = m_folder->filePath("shown.cast");
+        {
+            OnTerminal terminal({"exec", "-it", "--record", cast, "box", "sh", "-c", "read hidden; echo shown-$((40+2))"}, m_environment);
+            QVERIFY2(terminal.waitFor("Recording what is shown here"), terminal.seen.constData());
+            terminal.type("stty -echo\r");
+            QVERIFY2(terminal.waitFor("shown-42"), terminal.seen.constData());
+            QCOMPARE(terminal.waitForEnd(), 0);
+            QVERIFY2(terminal.seen.contains("coldframe replay"), terminal.seen.constData());
+        }
+        QFile file(cast);
+        QCOMPARE(file.permissions() & (QFile::ReadGroup | QFile::ReadOther | QFile::WriteGroup), QFile::Permissions());
+        QVERIFY(file.open(QIODevice::ReadOnly));
+        const QByteArray recorded = file.readAll();
+        QVERIFY2(recorded.contains("\"version\":2") || recorded.contains("\"version\": 2"), recorded.constData());
+        QVERIFY2(recorded.contains("shown-42"), recorded.constData());
+        // It is not replaced unasked, and then the program does not start either.
+        const QString mark = m_folder->filePath("started");
+        for (const bool force : {false, true}) {
+            QStringList words{"exec", "-it", "--record", cast};
+            words += force ? QStringList{"--force"} : QStringList{};
+            OnTerminal again(words + QStringList{"box", "sh", "-c", "echo > " + mark + "; echo other-$((1+1))"}, m_environment);
+            QCOMPARE(again.waitForEnd(), force ? 0 : 1);
+            QCOMPARE(QFile::exists(mark), force);
+            QVERIFY(file.seek(0));
+            QCOMPARE(file.readAll().contains("other-2"), force);
+        }
+        // What never started leaves no file.
+        OnTerminal nothing({"exec", "-it", "--record", m_folder->filePath("none.cast"), "nobox", "ls"}, m_environment);
+        QVERIFY(nothing.waitForEnd() != 0);
+        QVERIFY(!QFile::exists(m_folder->filePath("none.cast")));
+        QCOMPARE(coldframe({"exec", "--record", m_folder->filePath("none.cast"), "box", "ls"}).code, 2);
+    }
+
+    void replay_showsARecordingAndNothingElse()
+    {
+        const QString path = m_folder->filePath("played.cast");
+        QFile file(path);
+        QVERIFY(file.open(QIODevice::WriteOnly));
+        file.write("{\"version\":2,\"width\":40,\"height\":5}\n"
+                   "[0.1,\"o\",\"first \\u001b]52;c;c2VjcmV0\\u0007\\u001b[c\\u001b]2;stolen\\u0007\"]\n"
+                   "[0.2,\"o\",\"second\"]\n[900,\"o\",\" third\"]\n");
+        file.close();
+        {
+            OnTerminal terminal({"replay", "--longest-wait", "0.2", path}, m_environment);
+            QVERIFY2(terminal.waitFor("third"), terminal.seen.toPercentEncoding().constData());
+            QVERIFY(terminal.seen.contains("first"));
+            QCOMPARE(terminal.waitForEnd(), 0);
+            QVERIFY(terminal.isRestored());
+            // Whoever made it asks this terminal nothing and does not reach its clipboard or title.
+            QVERIFY2(!terminal.seen.contains("52;c") && !terminal.seen.contains("\x1b[c") && !terminal.seen.contains("stolen"), terminal.seen.toPercentEncoding().constData());
+        }
+        OnTerminal ended({"replay", path}, m_environment);
+        QVERIFY(ended.waitFor("second"));
+        ended.type("q");
+        QCOMPARE(ended.waitForEnd(), 0);
+        QVERIFY(file.open(QIODevice::WriteOnly));
+        file.write("nothing of the kind\n");
+        file.close();
+        OnTerminal foreign({"replay", path}, m_environment);
+        QVERIFY(foreign.waitForEnd() > 0);
+        QCOMPARE(coldframe({"replay", path}).code, 2); // no terminal
+    }
+
     void exec_restoresTheTerminalWhenItIsKilled()
     {
         startEngine();
