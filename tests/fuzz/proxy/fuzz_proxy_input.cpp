@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The other parsers of foreign bytes: ClientHello, first bytes, authorities and targets, the engine's messages, the guest's
-// report, and the key scan. The first byte chooses.
+// report, the key scan, questions for tokens and what a refusal repeats. The first byte chooses.
 #include "proxy/client_hello.h"
 #include "proxy/engine_protocol.h"
 #include "proxy/identity.h"
 #include "proxy/key_scanner.h"
+#include "proxy/refusal.h"
+#include "proxy/token_endpoint.h"
 
 #include <cstdint>
 #include <cstdlib>
@@ -73,6 +75,25 @@ void fuzzScanner(std::string_view text)
     }
 }
 
+/// Host, method and path of a refusal are the guest's words: in a page they are text and never markup.
+void fuzzRefusal(std::string_view text)
+{
+    HeaderList headers;
+    headers.add("Accept", std::string(text));
+    (void)contentType(refusalForm(headers));
+    const std::size_t third = text.size() / 3;
+    Refusal refusal;
+    refusal.identity.host = "h<" + std::string(text.substr(0, third));
+    refusal.method = "<b>" + std::string(text.substr(third, third));
+    refusal.path = "/\"<img " + std::string(text.substr(2 * third));
+    refusal.reason = "a reason";
+    const std::string page = refusalBody(RefusalForm::Html, refusal);
+    require(page.find("<img") == std::string::npos && page.find("<b>") == std::string::npos && page.find("h<") == std::string::npos);
+    require(page.find("<script") == std::string::npos);
+    (void)refusalBody(RefusalForm::Json, refusal);
+    (void)refusalBody(RefusalForm::Text, refusal);
+}
+
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size)
@@ -81,7 +102,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         return 0;
     }
     const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
-    switch (data[0] % 5) {
+    switch (data[0] % 7) {
     case 0:
         (void)parseClientHello(text);
         (void)sniffProtocol(text);
@@ -89,7 +110,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 1: fuzzIdentity(text); break;
     case 2: fuzzEngine(text); break;
     case 3: (void)parseGuestReport(text); break;
-    default: fuzzScanner(text); break;
+    case 4: fuzzScanner(text); break;
+    case 5: (void)readTokenAsk(text); break;
+    default: fuzzRefusal(text); break;
     }
     return 0;
 }
