@@ -135,7 +135,7 @@ QVariant TerminalWidget::inputMethodQuery(Qt::InputMethodQuery query) const
         }
         return caret;
     }
-    case Qt::ImHints: return QVariant::fromValue(static_cast<int>(Qt::ImhNoAutoUppercase | Qt::ImhNoPredictiveText | (m_isSecret ? Qt::ImhSensitiveData : Qt::ImhNone)));
+    case Qt::ImHints: return QVariant::fromValue(static_cast<int>(Qt::ImhNoAutoUppercase | Qt::ImhNoPredictiveText));
     default: return QAbstractScrollArea::inputMethodQuery(query);
     }
 }

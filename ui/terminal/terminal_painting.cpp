@@ -98,7 +98,7 @@ void TerminalWidget::updateCursor()
         if (hasFocus()) {
             QGuiApplication::inputMethod()->update(Qt::ImCursorRectangle);
         }
-        if (!m_preedit.isEmpty() || m_isSecret) {
+        if (!m_preedit.isEmpty()) {
             viewport()->update();
         }
     }
@@ -189,19 +189,6 @@ bool TerminalWidget::isCursorOn() const
 void TerminalWidget::paintCursor(QPainter& painter)
 {
     QRect box = cursorRect();
-    if (m_isSecret) { // a lock beside the caret
-        const int side = m_painter.cellHeight() * 3 / 4;
-        QRect lock(box.right() + 4, box.top() + m_painter.cellHeight() - side, side * 3 / 4, side);
-        if (lock.right() > viewport()->width()) {
-            lock.moveRight(viewport()->width() - 2);
-        }
-        painter.save();
-        painter.setRenderHint(QPainter::Antialiasing);
-        painter.setPen(QPen(m_scheme.named[3], qMax(1, side / 8)));
-        painter.drawArc(QRectF(lock.left() + lock.width() * 0.22, lock.top() + 1, lock.width() * 0.56, lock.height() * 0.8), 0, 180 * 16);
-        painter.fillRect(QRectF(lock.left(), lock.top() + lock.height() * 0.42, lock.width(), lock.height() * 0.52), m_scheme.named[3]);
-        painter.restore();
-    }
     if (!isCursorOn()) {
         return;
     }

@@ -140,14 +140,6 @@ void TerminalWidget::setReadOnly(bool readOnly)
     updateAll();
 }
 
-void TerminalWidget::setSecretInput(bool secret)
-{
-    if (secret != m_isSecret) {
-        m_isSecret = secret;
-        updateAll();
-    }
-}
-
 void TerminalWidget::updateMetrics()
 {
     QFont font = chosenFont(m_looks);

@@ -57,8 +57,6 @@ public:
     bool isReadOnly() const { return m_isReadOnly; }
     /// A size that the window's does not change; 0: the window's.
     void setFixedGrid(int rows, int columns);
-    /// The program reads something secret: a mark at the caret, and pasted text is not shown before it is sent.
-    void setSecretInput(bool secret);
 
     int rows() const { return m_terminal.rows(); }
     int columns() const { return m_terminal.columns(); }
@@ -189,7 +187,6 @@ private:
     int m_points = 10;
     RowPainter m_painter;
     bool m_isReadOnly = false;
-    bool m_isSecret = false;
     QSize m_fixedGrid; ///< columns and rows
     QString m_directory;
 
